@@ -1,0 +1,100 @@
+/**
+ * The contract between the engine and a sink: how the output of an epoch becomes visible.
+ *
+ * A sink is like a letterbox that must never hold the same letter twice. A *transactional* sink remembers the number of
+ * the last bundle it took, in the same transaction as the letters; an *idempotent* one files each letter under its own
+ * name, so a second copy changes nothing; an *append-only* one just takes what comes.
+ *
+ * @module
+ */
+import type { Effect, Scope } from "effect";
+import type { SinkError, StateBehindOutput } from "./errors.ts";
+
+/** The sink stores the epoch in the same transaction as the data: publishing it twice is refused. */
+export interface Transactional {
+  readonly end: "transactional";
+}
+/** Writing a row twice gives the same row; a reader may see part of an epoch while it is being published. */
+export interface Idempotent {
+  readonly end: "idempotent";
+}
+/** Each write shows at once and for ever, so a crash may repeat it. */
+export interface AppendOnly {
+  readonly end: "append-only: after a crash it may repeat output";
+}
+/** A source that cannot be read again from a recorded position: what was in flight is lost in a crash. */
+export interface LiveOnly {
+  readonly end: "live source: it cannot replay from a recorded position";
+}
+/** What a flow is attached to: its sinks' kinds, and whether a source of it cannot replay. */
+export type End = Transactional | Idempotent | AppendOnly | LiveOnly;
+
+/** How much a sink has taken: a number of rows, and their bytes as {@link SinkDriver.byteLength} counts them. */
+export interface SinkOffset {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** One epoch's rows for one sink, in their final order. */
+export interface Publication<in out Row> {
+  /** The epoch, counted from 1. Epochs without output for this sink are not published. */
+  readonly epoch: number;
+  readonly rows: ReadonlyArray<Row>;
+  /** How much this sink had taken before this epoch. */
+  readonly offset: SinkOffset;
+}
+
+/** What a sink is told when it is opened. */
+export interface SinkContext {
+  readonly job: string;
+  /** A random id made at the job's first start, so that a sink can tell two jobs of one name apart. */
+  readonly lineage: string;
+  /** The claim under which this process owns the job. A later claim is a different string. */
+  readonly claim: string;
+  /** The last epoch recorded as published to this sink; 0 when none was. */
+  readonly published: number;
+  /** How much the sink has taken up to and including `published`. */
+  readonly publishedOffset: SinkOffset;
+  /** The last epoch that the manifest holds. A sink that is ahead of it fails with {@link StateBehindOutput}. */
+  readonly committed: number;
+  /** How much the sink will have taken once every committed epoch is published. */
+  readonly committedOffset: SinkOffset;
+}
+
+/** An open sink. `publish` is called with ascending epochs, one call at a time. */
+export interface SinkWriter<in Row> {
+  /**
+   * The last epoch that the sink itself knows to be visible, read when it was opened, or `null` if the sink keeps no
+   * marker. Epochs up to it are not published again.
+   */
+  readonly marker: number | null;
+  readonly publish: (publication: Publication<Row>) => Effect.Effect<void, SinkError>;
+}
+
+/** What the engine needs of a sink, whatever the type of its rows. */
+export interface SinkDriver<in A, in out Row> {
+  readonly kind: "transactional" | "idempotent" | "append-only";
+  /**
+   * Turns a value into the row to store: something the structured clone algorithm can copy. Synchronous; what it throws
+   * is an error of the job with the record's coordinates.
+   */
+  readonly encode: (value: A) => Row;
+  /** The bytes a row takes in the sink. It bounds the outbox, and is exact where the sink relies on its offsets. */
+  readonly byteLength: (row: Row) => number;
+  readonly open: (
+    context: SinkContext,
+  ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
+}
+
+/**
+ * Where a flow ends.
+ *
+ * `A` is what it takes; `S` states how an epoch becomes visible, and a job's guarantee is checked against it.
+ */
+export interface Sink<in A, out S extends End> {
+  readonly "~weir/Sink": { readonly end: S };
+  /** A stable name, unique in the job: the outbox and the published epoch are recorded under it. */
+  readonly name: string;
+  // deno-lint-ignore no-explicit-any -- a sink hides the type of its rows
+  readonly driver: SinkDriver<A, any>;
+}

@@ -1,0 +1,62 @@
+/**
+ * The contract between the engine and a source: splits that can be read again from a recorded position.
+ *
+ * @module
+ */
+import type { Effect, Stream } from "effect";
+import type { SourceError } from "./errors.ts";
+
+/** Where to read on in a split. It is kept in the manifest, so it is a plain number or string. */
+export type Position = number | string;
+
+/** What a source hands over for a record that it could not decode. It stands in the batch in the record's place. */
+export class Rejected {
+  constructor(
+    /** Which rule stopped it. */
+    readonly reason: string,
+    /** The record's bytes, cut at {@link rejectedBytesMax}. */
+    readonly raw: Uint8Array,
+    /** How many bytes the whole record has. */
+    readonly rawLength: number,
+  ) {}
+}
+
+/** How many bytes of an undecodable record a dead letter carries at most. */
+export const rejectedBytesMax = 4_096;
+
+/** Some consecutive records of one split. */
+export interface SourceBatch<out A> {
+  readonly records: ReadonlyArray<A | Rejected>;
+  /** `positions[i]` is where to read on after `records[i]`. */
+  readonly positions: ArrayLike<Position>;
+  /** How much of the split is known to lie behind this batch's end, in the source's own unit. */
+  readonly lag?: number;
+}
+
+/**
+ * A source of records.
+ *
+ * `A` is what it yields, `E` is `DecodeError` when records can be undecodable and `never` otherwise, `R` the services it
+ * needs, and `S` is `LiveOnly` when it cannot replay.
+ *
+ * A split read twice from the same position yields the same records in the same order; batch boundaries may differ.
+ */
+export interface Source<out A, out E, out R, out S> {
+  readonly "~weir/Source": { readonly error: E; readonly end: S };
+  /** A stable name, unique in the job: positions are recorded under it. */
+  readonly name: string;
+  /** Whether every split ends. Splits of bounded sources are merged in a deterministic order. */
+  readonly bounded: boolean;
+  /** Whether a split can be read again from a recorded position. */
+  readonly replayable: boolean;
+  /** The unit of {@link SourceBatch.lag}. */
+  readonly lagUnit: "records" | "bytes";
+  /** The stable names of the splits, in the order that breaks ties between them. */
+  readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
+  /** Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. */
+  readonly read: (
+    split: string,
+    from: Position | null,
+    batchRecordsMax: number,
+  ) => Stream.Stream<SourceBatch<A>, SourceError, R>;
+}
