@@ -36,7 +36,7 @@ export interface SinkOffset {
 }
 
 /** One epoch's rows for one sink, in their final order. */
-export interface Publication<in out Row> {
+export interface Publication<out Row> {
   /** The epoch, counted from 1. Epochs without output for this sink are not published. */
   readonly epoch: number;
   readonly rows: ReadonlyArray<Row>;
