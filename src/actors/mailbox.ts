@@ -1,0 +1,117 @@
+/**
+ * A mailbox: a channel between two actors that is bounded by records, so that a slow reader slows the writer.
+ *
+ * It has one writer and one reader. Both have a synchronous way (`tryOffer`, `tryTake`) that costs no Effect, and an
+ * Effect to wait with when that way is closed.
+ *
+ * @module
+ */
+import { Clock, Effect } from "effect";
+import { type Message, weightOf } from "./message.ts";
+
+/** How full a mailbox is, and how long its writer has waited for room in all. */
+export interface MailboxStats {
+  /** Records waiting to be read. */
+  readonly depth: number;
+  /** The most records that waited at any time. */
+  readonly depthMax: number;
+  /** The bound on `depth`. One message that alone exceeds it is let in when the mailbox is empty. */
+  readonly recordsMax: number;
+  /** How long the writer has waited for room, in milliseconds. */
+  readonly blockedMillis: number;
+}
+
+/** A bounded channel of messages with one writer and one reader. */
+export class Mailbox {
+  readonly recordsMax: number;
+  #messages: Array<Message> = [];
+  #head = 0;
+  #depth = 0;
+  #depthMax = 0;
+  #blockedMillis = 0;
+  #wakeReader: (() => void) | null = null;
+  #wakeWriter: (() => void) | null = null;
+
+  constructor(recordsMax: number) {
+    this.recordsMax = recordsMax;
+  }
+
+  get stats(): MailboxStats {
+    return {
+      depth: this.#depth,
+      depthMax: this.#depthMax,
+      recordsMax: this.recordsMax,
+      blockedMillis: this.#blockedMillis,
+    };
+  }
+
+  /** Puts a message in unless the mailbox is full. */
+  tryOffer(message: Message): boolean {
+    const weight = weightOf(message);
+    if (this.#depth > 0 && this.#depth + weight > this.recordsMax) return false;
+    this.#messages.push(message);
+    this.#depth += weight;
+    if (this.#depth > this.#depthMax) this.#depthMax = this.#depth;
+    const wake = this.#wakeReader;
+    if (wake !== null) {
+      this.#wakeReader = null;
+      wake();
+    }
+    return true;
+  }
+
+  /** Puts a message in, and waits for room as long as it takes. */
+  offer(message: Message): Effect.Effect<void> {
+    return Effect.suspend(() => this.tryOffer(message) ? Effect.void : this.#offerLater(message));
+  }
+
+  #offerLater(message: Message): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const since = yield* Clock.currentTimeMillis;
+      while (!this.tryOffer(message)) {
+        yield* Effect.callback<void>((resume) => {
+          this.#wakeWriter = () => resume(Effect.void);
+          return Effect.sync(() => void (this.#wakeWriter = null));
+        });
+      }
+      this.#blockedMillis += (yield* Clock.currentTimeMillis) - since;
+    });
+  }
+
+  /** Takes the next message, or undefined when there is none. */
+  tryTake(): Message | undefined {
+    if (this.#head === this.#messages.length) return undefined;
+    const message = this.#messages[this.#head];
+    this.#messages[this.#head++] = taken;
+    if (this.#head === this.#messages.length) {
+      this.#messages = [];
+      this.#head = 0;
+    } else if (this.#head === takenMax) {
+      this.#messages = this.#messages.slice(takenMax);
+      this.#head = 0;
+    }
+    this.#depth -= weightOf(message);
+    const wake = this.#wakeWriter;
+    if (wake !== null) {
+      this.#wakeWriter = null;
+      wake();
+    }
+    return message;
+  }
+
+  /** Waits until there is a message to take. */
+  readonly available: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#head < this.#messages.length) {
+      resume(Effect.void);
+      return;
+    }
+    this.#wakeReader = () => resume(Effect.void);
+    return Effect.sync(() => void (this.#wakeReader = null));
+  });
+}
+
+/** How many places of taken messages are kept at most before the rest moves up. */
+const takenMax = 1_024;
+
+/** Stands where a message has been, so that it can be collected. */
+const taken: Message = { _tag: "Barrier", epoch: 0, last: false };

@@ -1,0 +1,67 @@
+/**
+ * Where an actor stands: the coordinates of the record it is working on, for errors and dead letters.
+ *
+ * @module
+ */
+import type { Letter } from "./receiver.ts";
+
+/** What is known of a split, by its number. */
+export interface SplitName {
+  readonly source: string;
+  readonly split: string;
+}
+
+/** How many bytes of a value a letter carries at most, when the value did not come as bytes. */
+const letterBytesMax = 4_096;
+
+/** The coordinates of the record that an actor is working on. Set for every record; read only when something fails. */
+export class TaskContext {
+  readonly job: string;
+  readonly splits: ReadonlyArray<SplitName>;
+  /** The round being worked on. */
+  round = 0;
+  /** The number of the split that the round was read from. */
+  split = 0;
+  /** Where to read on after the record. */
+  position: number | string = 0;
+
+  constructor(job: string, splits: ReadonlyArray<SplitName>) {
+    this.job = job;
+    this.splits = splits;
+  }
+
+  /** A letter about the current record. */
+  letter(operator: string, error: unknown, value: unknown, defect: boolean): Letter {
+    const { source, split } = this.splits[this.split];
+    const raw = new TextEncoder().encode(inWords(value));
+    return {
+      source,
+      split,
+      position: this.position,
+      operator,
+      reason: reasonOf(error),
+      error,
+      raw: raw.subarray(0, letterBytesMax),
+      rawLength: raw.length,
+      defect,
+    };
+  }
+}
+
+/** What an error says of itself. */
+export const reasonOf = (error: unknown): string => {
+  if (error instanceof Error && error.message !== "") return error.message;
+  if (typeof error === "object" && error !== null && "_tag" in error) {
+    return "message" in error && error.message !== "" ? `${error._tag}: ${error.message}` : String(error._tag);
+  }
+  return String(error);
+};
+
+const inWords = (value: unknown): string => {
+  try {
+    return JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}n` : part) ?? String(value);
+  } catch {
+    // A value that contains itself has no JSON; its type is all there is to say.
+    return Object.prototype.toString.call(value);
+  }
+};

@@ -1,0 +1,67 @@
+/**
+ * Keys: what records are grouped by, how two keys are told apart, and which keyed partition a key belongs to.
+ *
+ * @module
+ */
+
+/** What a flow can be keyed by. Two keys are the same when they have the same type and content; NaN equals NaN. */
+export type Key = string | number | bigint | boolean | Uint8Array | ReadonlyArray<Key>;
+
+/** A key as a primitive that a `Map` can look up: equal for equal keys, different for different ones. */
+export type KeyId = string | number | bigint | boolean;
+
+/** Begins the id of a key that is not a primitive. A string key that begins with it gets it doubled. */
+const compositeMark = "\u0000";
+
+/** The id of a key. Primitives are their own, so that ordinary keys cost nothing. */
+export const keyId = (key: Key): KeyId => {
+  if (typeof key === "string") return key.charCodeAt(0) === 0 ? `${compositeMark}s${key}` : key;
+  if (typeof key !== "object") return key;
+  return `${compositeMark}${describe(key)}`;
+};
+
+/** A text that is different for different keys: each part says its type and, where it could be ambiguous, its length. */
+const describe = (key: Key): string => {
+  switch (typeof key) {
+    case "string":
+      return `s${key.length}:${key}`;
+    case "number":
+      return `n${key === 0 ? 0 : key};`;
+    case "bigint":
+      return `i${key};`;
+    case "boolean":
+      return key ? "t" : "f";
+    default:
+      return key instanceof Uint8Array ? `b${key.length}:${key.toHex()}` : `[${key.map(describe).join("")}]`;
+  }
+};
+
+/** Spreads a 32-bit number over all its bits (the finalizer of MurmurHash3, by Austin Appleby, public domain). */
+const finalize = (hash: number): number => {
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  return (hash ^ hash >>> 16) >>> 0;
+};
+
+const float = new Float64Array(1);
+const words = new Uint32Array(float.buffer);
+
+/**
+ * A hash of a key, from 0 to 2^32 - 1: FNV-1a over its content.
+ *
+ * It decides which partition holds a key's state, so it is part of the stored format and never changes.
+ */
+export const keyHash = (key: KeyId): number => {
+  if (typeof key === "number") {
+    // The two zeros are one key, and so are all the bit patterns of NaN.
+    float[0] = key === 0 ? 0 : key;
+    if (key !== key) words.set([0, 0x7ff80000]);
+    return finalize(words[0] ^ Math.imul(words[1], 0x9e3779b1));
+  }
+  const text = typeof key === "string" ? key : `${typeof key} ${key}`;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return finalize(hash);
+};

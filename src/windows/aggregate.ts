@@ -1,0 +1,103 @@
+/**
+ * An aggregate: a running answer about many records, kept in a few numbers or objects.
+ *
+ * The accumulators of a table lie side by side in one `Float64Array` (and, where numbers do not do, one list of
+ * objects), so an aggregate does not own its state: it is told where it lies. That is what keeps a million keys small
+ * and a checkpoint a copy of numbers.
+ *
+ * @module
+ */
+
+/** Where an accumulator lies: `numbers` from index `i`, `objects` from index `j`. */
+export interface Aggregate<in A, out B> {
+  readonly "~weir/Aggregate": true;
+  /** Describes what is stored. State written under another description is not read. */
+  readonly fingerprint: string;
+  /** How many numbers an accumulator takes. */
+  readonly numbers: number;
+  /** How the objects of an accumulator are stored, one codec each; empty when numbers do. */
+  readonly objects: ReadonlyArray<ObjectCodec>;
+  /** Makes an accumulator of no record. */
+  readonly reset: (numbers: Float64Array, i: number, objects: Array<unknown>, j: number) => void;
+  /** Adds a record and its event time. */
+  readonly add: (
+    numbers: Float64Array,
+    i: number,
+    objects: Array<unknown>,
+    j: number,
+    value: A,
+    timestamp: number,
+  ) => void;
+  /** Adds another accumulator (the last four), whose records come after those of the first. */
+  readonly merge: (
+    numbers: Float64Array,
+    i: number,
+    objects: Array<unknown>,
+    j: number,
+    otherNumbers: Float64Array,
+    otherI: number,
+    otherObjects: ReadonlyArray<unknown>,
+    otherJ: number,
+  ) => void;
+  /** The answer. It is asked of at least one record. */
+  readonly result: (numbers: Float64Array, i: number, objects: ReadonlyArray<unknown>, j: number) => B;
+}
+
+/** How an object of an accumulator becomes something that can be stored, and back. */
+export interface ObjectCodec {
+  readonly encode: (object: unknown) => unknown;
+  readonly decode: (stored: unknown) => unknown;
+}
+
+/** One aggregate, or several under names. */
+// deno-lint-ignore no-explicit-any -- each aggregate of a struct has its own result
+export type AggregateShape<A> = Aggregate<A, any> | { readonly [name: string]: Aggregate<A, any> };
+
+/** What an {@link AggregateShape} answers: a value, or a struct of values under the same names. */
+// deno-lint-ignore no-explicit-any -- see AggregateShape
+export type AggregateResult<G> = G extends Aggregate<any, infer B> ? B
+  // deno-lint-ignore no-explicit-any -- see AggregateShape
+  : { readonly [name in keyof G]: G[name] extends Aggregate<any, infer B> ? B : never };
+
+/** Whether a shape is a single aggregate. */
+const isAggregate = <A>(shape: AggregateShape<A>): shape is Aggregate<A, unknown> => "~weir/Aggregate" in shape;
+
+/** Makes one aggregate of a shape. A struct's accumulators lie one after the other, in the order of its names. */
+export const compose = <A>(shape: AggregateShape<A>): Aggregate<A, unknown> => {
+  if (isAggregate(shape)) return shape;
+  const names = Object.keys(shape);
+  const parts = Object.values(shape);
+  const numbersAt: Array<number> = [];
+  const objectsAt: Array<number> = [];
+  let numbers = 0;
+  let objects = 0;
+  for (const part of parts) {
+    numbersAt.push(numbers);
+    objectsAt.push(objects);
+    numbers += part.numbers;
+    objects += part.objects.length;
+  }
+  const count = parts.length;
+  return {
+    "~weir/Aggregate": true,
+    fingerprint: `struct(${names.map((name, k) => `${JSON.stringify(name)}:${parts[k].fingerprint}`).join(",")})`,
+    numbers,
+    objects: parts.flatMap((part) => part.objects),
+    reset: (n, i, o, j) => {
+      for (let k = 0; k < count; k++) parts[k].reset(n, i + numbersAt[k], o, j + objectsAt[k]);
+    },
+    add: (n, i, o, j, value, timestamp) => {
+      for (let k = 0; k < count; k++) parts[k].add(n, i + numbersAt[k], o, j + objectsAt[k], value, timestamp);
+    },
+    merge: (n, i, o, j, n2, i2, o2, j2) => {
+      for (let k = 0; k < count; k++) {
+        parts[k].merge(n, i + numbersAt[k], o, j + objectsAt[k], n2, i2 + numbersAt[k], o2, j2 + objectsAt[k]);
+      }
+    },
+    result: (n, i, o, j) => {
+      const answer: Record<string, unknown> = {};
+      for (let k = 0; k < count; k++) answer[names[k]] = parts[k].result(n, i + numbersAt[k], o, j + objectsAt[k]);
+      return answer;
+    },
+  };
+};
