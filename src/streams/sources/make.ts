@@ -1,0 +1,91 @@
+/**
+ * A source of one's own.
+ *
+ * @module
+ */
+import type { LiveOnly } from "../../exactly-once/sink.ts";
+import type { Effect, Stream } from "effect";
+import type { DecodeError, SourceError } from "../errors.ts";
+import type { Position, Source, SourceBatch } from "../source.ts";
+
+/** What {@link make} makes a source of. */
+export interface SourceOptions<A, R, Rejects extends boolean, Replays extends boolean> {
+  /** A stable name, unique in the job: positions are recorded under it. */
+  readonly name: string;
+  /** Whether every split ends. Splits of bounded sources are merged in a deterministic order. */
+  readonly bounded: boolean;
+  /** The stable names of the splits, in the order that breaks ties between them. */
+  readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
+  /**
+   * Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. Unless
+   * `replays` is false, a split read again from a position must yield the same records in the same order.
+   */
+  readonly read: (
+    split: string,
+    from: Position | null,
+    batchRecordsMax: number,
+  ) => Stream.Stream<SourceBatch<A>, SourceError, R>;
+  /**
+   * Whether batches may hold `Rejected` in place of records that could not be decoded. It makes `DecodeError` an error
+   * of the flow, to be handled there.
+   *
+   * @default {false}
+   */
+  readonly rejects?: Rejects;
+  /**
+   * Whether a split can be read again from a recorded position. A source that cannot is refused by exactly-once jobs.
+   *
+   * @default {true}
+   */
+  readonly replays?: Replays;
+  /**
+   * The unit of a batch's `lag`.
+   *
+   * @default {"records"}
+   */
+  readonly lagUnit?: "records" | "bytes";
+}
+
+/**
+ * Makes a source of one's own from a list of splits and a way to read one.
+ *
+ * @example
+ * ```ts
+ * import { Source } from "@weir/streams";
+ * import { Effect, Stream } from "effect";
+ * import assert from "node:assert/strict";
+ *
+ * // The squares below 100; the position after a square is its root plus one.
+ * const squares = Source.make({
+ *   name: "squares",
+ *   bounded: true,
+ *   splits: Effect.succeed(["all"]),
+ *   read: (_split, from, batchRecordsMax) =>
+ *     Stream.range(Number(from ?? 0), 9).pipe(
+ *       Stream.rechunk(batchRecordsMax),
+ *       Stream.chunks,
+ *       Stream.map((roots) => ({
+ *         records: roots.map((root) => root * root),
+ *         positions: roots.map((root) => root + 1),
+ *       })),
+ *     ),
+ * });
+ *
+ * const [batch] = await Effect.runPromise(Stream.runCollect(squares.read("all", 7, 1_000)));
+ * assert.deepEqual(batch.records, [49, 64, 81]);
+ * ```
+ */
+export function make<A, R = never, const Rejects extends boolean = false, const Replays extends boolean = true>(
+  options: SourceOptions<A, R, Rejects, Replays>,
+): Source<A, Rejects extends false ? never : DecodeError, R, Replays extends true ? never : LiveOnly> {
+  const { name, bounded, splits, read, replays, lagUnit } = options;
+  return {
+    "~weir/Source": undefined as never,
+    name,
+    bounded,
+    replayable: replays ?? true,
+    lagUnit: lagUnit ?? "records",
+    splits,
+    read,
+  };
+}
