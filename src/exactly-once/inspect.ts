@@ -1,0 +1,49 @@
+/**
+ * A look at a stored job without claiming it.
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import type { IncompatibleState, KvError, StateCorrupted } from "../kv-state/errors.ts";
+import type { Kv } from "../kv-state/kv.ts";
+import { readManifest } from "./claim.ts";
+import type { Fingerprints, SinkProgress, UnpublishedOutput } from "./epoch-store.ts";
+import { progressOf, unpublishedOutputs } from "./outbox.ts";
+
+/** What the manifest says about a job. */
+export interface JobSummary {
+  readonly job: string;
+  readonly lineage: string;
+  readonly epoch: number;
+  readonly claim: string;
+  readonly keyedPartitions: number;
+  readonly fingerprints: Fingerprints;
+  /** The segments of state, with the bytes of all of them. */
+  readonly state: { readonly segments: number; readonly bytes: number };
+  readonly sinks: Readonly<Record<string, SinkProgress>>;
+  readonly unpublished: ReadonlyArray<UnpublishedOutput>;
+}
+
+/** Reads what is stored of a job; `null` if it was never started. Changes nothing, and does not disturb the owner. */
+export const inspect = (
+  kv: Kv,
+  job: string,
+): Effect.Effect<JobSummary | null, KvError | IncompatibleState | StateCorrupted> =>
+  Effect.map(readManifest(kv, job), (found) => {
+    if (found === null) return null;
+    const { manifest } = found;
+    return {
+      job,
+      lineage: manifest.lineage,
+      epoch: manifest.epoch,
+      claim: manifest.claim,
+      keyedPartitions: manifest.keyedPartitions,
+      fingerprints: manifest.fingerprints,
+      state: {
+        segments: manifest.state.length,
+        bytes: manifest.state.reduce((sum, segment) => sum + segment.bytes, 0),
+      },
+      sinks: Object.fromEntries(Array.from(manifest.sinks.keys(), (sink) => [sink, progressOf(manifest, sink)])),
+      unpublished: unpublishedOutputs(manifest, new Map()),
+    };
+  });

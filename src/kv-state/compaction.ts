@@ -1,0 +1,208 @@
+/**
+ * Compaction: old segments are merged into one, so that recovery reads a bounded number of them.
+ *
+ * It works like sorting the post of many days into one pile: of each letter only the last version is kept. Segments of
+ * about the same size are merged once there are enough of them (size-tiered), so a row is rewritten a logarithmic number
+ * of times and a checkpoint costs what changed. Deltas are sorted by table and keyed partition within a segment, so a
+ * merge holds one of these at a time, never the whole state.
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import type { Delta } from "./delta.ts";
+import { compareDeltas, DeltaPacker, unpackDeltas } from "./delta-codec.ts";
+import type { KvError, StateCorrupted } from "./errors.ts";
+import type { Kv } from "./kv.ts";
+import { type Chunk, type SegmentName, SegmentPacker, segmentReader, type SegmentRef } from "./segment.ts";
+
+/** How many segments of one tier are merged into one; also the ratio of sizes from one tier to the next. */
+export const compactionFanIn = 8;
+/** The most segments that are merged at once. Each holds one block in memory meanwhile. */
+export const compactionSegmentsMax = 64;
+/** Segments up to this size are of tier 0. */
+export const smallestTierBytes = 65_536;
+/** The newer segments may hold this many times the bytes of the oldest one before all are merged into it. */
+export const newerBytesRatioMax = 2;
+
+/** Which segments to merge: `from` to `to` (exclusive) of the list. */
+export interface CompactionPlan {
+  readonly from: number;
+  readonly to: number;
+}
+
+const tierOf = (bytes: number): number =>
+  bytes <= smallestTierBytes ? 0 : Math.ceil(Math.log(bytes / smallestTierBytes) / Math.log(compactionFanIn));
+
+/** Chooses what to merge of a list of segments from the oldest to the newest; `null` when all is well. */
+export const planCompaction = (segments: ReadonlyArray<SegmentRef>): CompactionPlan | null => {
+  if (segments.length < compactionFanIn) return null;
+  const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  const oldest = segments[0].bytes;
+  if (bytes - oldest > newerBytesRatioMax * oldest && segments.length <= compactionSegmentsMax) {
+    return { from: 0, to: segments.length };
+  }
+  // A segment counts as big as the biggest newer one: what lies between two big ones is merged with them. Tiers then
+  // never rise from old to new, and the number of segments is bounded by the fan-in times the number of tiers.
+  let tier = 0;
+  let to = segments.length;
+  for (let at = segments.length - 1; at >= 0; at--) {
+    const own = tierOf(segments[at].bytes);
+    if (own <= tier) continue;
+    if (to - (at + 1) >= compactionFanIn) return bounded(at + 1, to);
+    tier = own;
+    to = at + 1;
+  }
+  return to >= compactionFanIn ? bounded(0, to) : null;
+};
+
+const bounded = (from: number, to: number): CompactionPlan => ({
+  from,
+  to: Math.min(to, from + compactionSegmentsMax),
+});
+
+/** A namespace while its deltas are merged. */
+interface Merging {
+  readonly last: Delta;
+  firstNewRow: number;
+  readonly newKeys: Array<unknown>;
+  /** For each row, the delta with its last version and where it is in that. */
+  readonly rows: Map<number, { readonly delta: Delta; readonly index: number }>;
+  readonly removed: Set<number>;
+  width: number;
+}
+
+/**
+ * Merges deltas, given from the oldest to the newest, so that applying the result gives the same state, the order of
+ * rows and namespaces included: the last version of each row wins, removed rows are gone, and so are the rows of dropped
+ * namespaces.
+ *
+ * A dropped namespace leaves a tombstone (a delta with `dropped`), because an older segment may hold rows of it; with
+ * `oldest` there is none older, so there is no tombstone either. Tombstones come first. Keys of removed rows stay, since
+ * ids of rows count up without gaps.
+ *
+ * @throws {RangeError} If the new rows of a namespace leave a gap: the deltas are not consecutive.
+ */
+export const mergeDeltas = (deltas: Iterable<Delta>, oldest: boolean): Array<Delta> => {
+  const tombstones = new Map<string, Delta>();
+  const merging = new Map<string, Merging>();
+  for (const delta of deltas) {
+    const id = `${delta.partition}/${delta.namespace}/${delta.table}`;
+    if (delta.dropped) {
+      merging.delete(id);
+      if (!oldest) tombstones.set(id, delta);
+      continue;
+    }
+    let merged = merging.get(id);
+    if (merged === undefined) {
+      const { firstNewRow, width } = delta;
+      merged = { last: delta, firstNewRow, newKeys: [], rows: new Map(), removed: new Set(), width };
+      merging.set(id, merged);
+    }
+    merge(merged, delta);
+  }
+  return [...tombstones.values(), ...Array.from(merging.values(), mergedDelta)];
+};
+
+const merge = (merged: Merging, delta: Delta): void => {
+  if (delta.newKeys.length > 0) {
+    if (merged.newKeys.length === 0) merged.firstNewRow = delta.firstNewRow;
+    const nextRow = merged.firstNewRow + merged.newKeys.length;
+    if (delta.firstNewRow !== nextRow) {
+      throw new RangeError(
+        `Cannot merge deltas of ${delta.table} as new rows must be consecutive: ` +
+          `the next row is ${nextRow}, the delta begins at ${delta.firstNewRow}`,
+      );
+    }
+    for (const key of delta.newKeys) merged.newKeys.push(key);
+  }
+  if (delta.rows.length > 0) merged.width = delta.width;
+  for (let index = 0; index < delta.rows.length; index++) merged.rows.set(delta.rows[index], { delta, index });
+  for (const row of delta.removed) {
+    merged.rows.delete(row);
+    merged.removed.add(row);
+  }
+};
+
+const mergedDelta = ({ last, firstNewRow, newKeys, rows: versions, removed, width }: Merging): Delta => {
+  const rows = Uint32Array.from(versions.keys()).sort();
+  const numbers = new Float64Array(rows.length * width);
+  const objects: Array<ReadonlyArray<unknown>> = [];
+  for (let i = 0; i < rows.length; i++) {
+    const { delta, index } = versions.get(rows[i])!;
+    for (let column = 0; column < width; column++) numbers[i * width + column] = delta.numbers[index * width + column];
+    if (delta.objects.length > 0) objects.push(delta.objects[index]);
+  }
+  const { table, partition, namespace } = last;
+  return {
+    table,
+    partition,
+    namespace,
+    dropped: false,
+    firstNewRow,
+    newKeys,
+    rows,
+    width,
+    numbers,
+    objects,
+    removed: Uint32Array.from(removed).sort(),
+  };
+};
+
+/** Where one of the merged segments has come to. */
+interface Cursor {
+  readonly reader: ReturnType<typeof segmentReader>;
+  deltas: Array<Delta>;
+  at: number;
+}
+
+/**
+ * Merges segments, from the oldest to the newest, into one new segment, and hands its chunks to `put`. Returns the new
+ * segment's reference, or `null` when nothing is left. Other fibers get their turn between any two tables.
+ */
+export const compactSegments = <E>(
+  kv: Kv,
+  job: string,
+  segments: ReadonlyArray<SegmentRef>,
+  options: {
+    /** Whether there is no older segment than these. */
+    readonly oldest: boolean;
+    readonly name: SegmentName;
+    readonly put: (chunk: Chunk) => Effect.Effect<void, E>;
+  },
+): Effect.Effect<SegmentRef | null, E | KvError | StateCorrupted> =>
+  Effect.gen(function* () {
+    const packer = new SegmentPacker(job, options.name);
+    const packed = new DeltaPacker(packer);
+    const cursors: Array<Cursor> = segments.map((ref) => ({ reader: segmentReader(kv, job, ref), deltas: [], at: 0 }));
+    /** Reads on where a cursor is at the end of its block. */
+    const fill = Effect.fnUntraced(function* (cursor: Cursor) {
+      while (cursor.at === cursor.deltas.length) {
+        const block = yield* cursor.reader.next;
+        if (block === null) return false;
+        cursor.deltas = unpackDeltas(block.value);
+        cursor.at = 0;
+      }
+      return true;
+    });
+    while (true) {
+      let first: Delta | null = null;
+      for (const cursor of cursors) {
+        if (!(yield* fill(cursor))) continue;
+        const delta = cursor.deltas[cursor.at];
+        if (first === null || compareDeltas(delta, first) < 0) first = delta;
+      }
+      if (first === null) break;
+      const group: Array<Delta> = [];
+      for (const cursor of cursors) {
+        while ((yield* fill(cursor)) && compareDeltas(cursor.deltas[cursor.at], first) === 0) {
+          group.push(cursor.deltas[cursor.at++]);
+        }
+      }
+      for (const delta of mergeDeltas(group, options.oldest)) {
+        for (const chunk of packed.add(delta)) yield* options.put(chunk);
+      }
+      yield* Effect.yieldNow;
+    }
+    for (const chunk of packed.end()) yield* options.put(chunk);
+    return packer.ref();
+  });

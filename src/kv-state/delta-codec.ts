@@ -1,0 +1,196 @@
+/**
+ * How deltas are packed into the blocks of a segment: in columns shared by all deltas of a block, because one typed
+ * array costs the serializer more than a hundred numbers in it.
+ *
+ * @module
+ */
+import { serialize } from "node:v8";
+import type { Delta } from "./delta.ts";
+import { blockBytesMax, blockRowsMax, type Chunk, type SegmentPacker } from "./segment.ts";
+
+/**
+ * A block: what is said once per delta, then the columns of all of them, one after the other.
+ *
+ * A header is table, partition, namespace, 1 if dropped, first new row, then the number of new keys, rows, numbers per
+ * row, objects and removed rows.
+ */
+type Block = [
+  headers: Array<string | number>,
+  keys: ReadonlyArray<unknown>,
+  rows: Uint32Array,
+  numbers: Float64Array,
+  objects: ReadonlyArray<unknown>,
+  removed: Uint32Array,
+];
+const headerFields = 10;
+
+/** Serializes deltas as one block. */
+const packBlock = (deltas: ReadonlyArray<Delta>): Uint8Array => {
+  const headers: Array<string | number> = [];
+  let rowCount = 0;
+  let numberCount = 0;
+  let removedCount = 0;
+  for (const delta of deltas) {
+    headers.push(delta.table, delta.partition, delta.namespace, delta.dropped ? 1 : 0, delta.firstNewRow);
+    headers.push(delta.newKeys.length, delta.rows.length, delta.width, delta.objects.length, delta.removed.length);
+    rowCount += delta.rows.length;
+    numberCount += delta.numbers.length;
+    removedCount += delta.removed.length;
+  }
+  const keys: Array<unknown> = [];
+  const rows = new Uint32Array(rowCount);
+  const numbers = new Float64Array(numberCount);
+  const objects: Array<unknown> = [];
+  const removed = new Uint32Array(removedCount);
+  let rowsAt = 0;
+  let numbersAt = 0;
+  let removedAt = 0;
+  for (const delta of deltas) {
+    for (const key of delta.newKeys) keys.push(key);
+    rows.set(delta.rows, rowsAt);
+    rowsAt += delta.rows.length;
+    numbers.set(delta.numbers, numbersAt);
+    numbersAt += delta.numbers.length;
+    for (const list of delta.objects) objects.push(list);
+    removed.set(delta.removed, removedAt);
+    removedAt += delta.removed.length;
+  }
+  const block: Block = [headers, keys, rows, numbers, objects, removed];
+  return serialize(block);
+};
+
+/** The deltas of a block, in the order in which they were packed. Their arrays share the block's memory. */
+export const unpackDeltas = (block: unknown): Array<Delta> => {
+  const [headers, keys, rows, numbers, objects, removed] = block as Block;
+  const deltas: Array<Delta> = [];
+  let keysAt = 0;
+  let rowsAt = 0;
+  let numbersAt = 0;
+  let objectsAt = 0;
+  let removedAt = 0;
+  for (let at = 0; at < headers.length; at += headerFields) {
+    const [partition, namespace, dropped, firstNewRow, keyCount, rowCount, width, objectCount, removedCount] = headers
+      .slice(at + 1, at + headerFields) as Array<number>;
+    deltas.push({
+      table: headers[at] as string,
+      partition,
+      namespace,
+      dropped: dropped === 1,
+      firstNewRow,
+      newKeys: keys.slice(keysAt, keysAt += keyCount),
+      rows: rows.subarray(rowsAt, rowsAt += rowCount),
+      width,
+      numbers: numbers.subarray(numbersAt, numbersAt += rowCount * width),
+      objects: objects.slice(objectsAt, objectsAt += objectCount) as Array<Array<unknown>>,
+      removed: removed.subarray(removedAt, removedAt += removedCount),
+    });
+  }
+  return deltas;
+};
+
+/** The order of deltas in a segment: by table and keyed partition, so that segments can be merged as streams. */
+export const compareDeltas = (a: Delta, b: Delta): number =>
+  a.table < b.table ? -1 : a.table > b.table ? 1 : a.partition - b.partition;
+
+/** How many entries a delta has; one for the delta itself. */
+const weightOf = (delta: Delta): number => 1 + delta.rows.length + delta.newKeys.length + delta.removed.length;
+
+/** Collects deltas into blocks of bounded size and packs these into a segment. Deltas must come in their order. */
+export class DeltaPacker {
+  readonly #packer: SegmentPacker;
+  #pending: Array<Delta> = [];
+  #weight = 0;
+
+  /** Packs into `packer`. */
+  constructor(packer: SegmentPacker) {
+    this.#packer = packer;
+  }
+
+  /** Takes one delta, and yields the chunks of every block that is full. */
+  *add(delta: Delta): Generator<Chunk, void> {
+    const weight = weightOf(delta);
+    if (weight > blockRowsMax) {
+      for (const part of splitDelta(delta, blockRowsMax - 1)) yield* this.add(part);
+      return;
+    }
+    if (this.#weight + weight > blockRowsMax) yield* this.end();
+    this.#pending.push(delta);
+    this.#weight += weight;
+  }
+
+  /** Yields the chunks of the last block. */
+  *end(): Generator<Chunk, void> {
+    const deltas = this.#pending;
+    this.#pending = [];
+    this.#weight = 0;
+    if (deltas.length > 0) yield* this.#pack(deltas);
+  }
+
+  *#pack(deltas: ReadonlyArray<Delta>): Generator<Chunk, void> {
+    const block = packBlock(deltas);
+    if (block.byteLength <= blockBytesMax) return yield* this.#packer.cut(block);
+    const halves = deltas.length > 1 ? deltas : splitDelta(deltas[0], Math.ceil(weightOf(deltas[0]) / 2));
+    if (halves.length < 2) return yield* this.#packer.cut(block);
+    const middle = halves.length >>> 1;
+    yield* this.#pack(halves.slice(0, middle));
+    yield* this.#pack(halves.slice(middle));
+  }
+}
+
+/**
+ * Cuts a delta into parts of at most about `weightMax` entries that give the same state when they are applied in order:
+ * first the changes of old rows, then new rows in the order of their ids, each with its key, and removals last.
+ */
+export const splitDelta = (delta: Delta, weightMax: number): Array<Delta> => {
+  const { rows, width, numbers, objects, firstNewRow, newKeys, removed } = delta;
+  const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a] - rows[b]);
+  const parts: Array<Delta> = [];
+  const part = (from: number, to: number, keysFrom: number, keysTo: number): void => {
+    const picked = order.subarray(from, to);
+    const partNumbers = new Float64Array(picked.length * width);
+    picked.forEach((index, i) => partNumbers.set(numbers.subarray(index * width, (index + 1) * width), i * width));
+    parts.push({
+      ...delta,
+      firstNewRow: firstNewRow + keysFrom,
+      newKeys: newKeys.slice(keysFrom, keysTo),
+      rows: picked.map((index) => rows[index]),
+      numbers: partNumbers,
+      objects: objects.length === 0 ? [] : Array.from(picked, (index) => objects[index]),
+      removed: new Uint32Array(0),
+    });
+  };
+  let at = 0;
+  const rowsBelow = (id: number, max: number): number => {
+    let end = at;
+    while (end < order.length && end - at < max && rows[order[end]] < id) end++;
+    return end;
+  };
+  while (at < order.length && rows[order[at]] < firstNewRow) {
+    const end = rowsBelow(firstNewRow, Math.max(1, weightMax));
+    part(at, end, 0, 0);
+    at = end;
+  }
+  // A new row counts twice: its key and its entry.
+  const keysPerPart = Math.max(1, weightMax >>> 1);
+  for (let key = 0; key < newKeys.length; key += keysPerPart) {
+    const keyEnd = Math.min(key + keysPerPart, newKeys.length);
+    const end = rowsBelow(firstNewRow + keyEnd, order.length);
+    part(at, end, key, keyEnd);
+    at = end;
+  }
+  if (at < order.length) {
+    throw new RangeError(`Cannot split a delta as each of its rows needs a key: row ${rows[order[at]]} has none`);
+  }
+  const empty: Delta = {
+    ...delta,
+    firstNewRow: firstNewRow + newKeys.length,
+    newKeys: [],
+    rows: new Uint32Array(0),
+    numbers: new Float64Array(0),
+    objects: [],
+  };
+  for (let from = 0; from < removed.length; from += weightMax) {
+    parts.push({ ...empty, removed: removed.slice(from, from + weightMax) });
+  }
+  return parts;
+};
