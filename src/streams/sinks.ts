@@ -1,0 +1,24 @@
+/**
+ * Where flows end.
+ *
+ * @module
+ */
+export { console, type ConsoleOptions } from "./sinks/console.ts";
+export { appendOnly, type DriverOf, idempotent, transactional } from "./sinks/make.ts";
+export { memory, type MemorySink } from "./sinks/memory.ts";
+export { ndjson, type NdjsonSinkOptions } from "./sinks/ndjson.ts";
+export { table, type TableMarker, type TableOptions } from "./sinks/table.ts";
+export type {
+  AppendOnly,
+  End,
+  Idempotent,
+  LiveOnly,
+  Publication,
+  Sink,
+  SinkContext,
+  SinkDriver,
+  SinkOffset,
+  SinkWriter,
+  Transactional,
+} from "../exactly-once/sink.ts";
+export { SinkError, SinkErrorBase, StateBehindOutput, StateBehindOutputBase } from "../exactly-once/errors.ts";
