@@ -24,6 +24,8 @@ export interface Batch {
   readonly times: ReadonlyArray<number>;
   /** The watermark that each record met. */
   readonly watermarks: ReadonlyArray<number>;
+  /** Where each record's source reads on after it: a coordinate for errors. */
+  readonly positions: ReadonlyArray<number | string>;
   /** Errors on their way to where the flow handles them. */
   readonly letters: ReadonlyArray<Letter>;
   /** The watermark after the round. */

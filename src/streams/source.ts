@@ -47,6 +47,11 @@ export interface Source<out A, out E, out R, out S> {
   readonly name: string;
   /** Whether every split ends. Splits of bounded sources are merged in a deterministic order. */
   readonly bounded: boolean;
+  /**
+   * Whether records come at a pace of their own, so that those that are there are handled without waiting for a full
+   * batch. Default: false for bounded sources; others are never waited for.
+   */
+  readonly paced?: boolean;
   /** Whether a split can be read again from a recorded position. */
   readonly replayable: boolean;
   /** The unit of {@link SourceBatch.lag}. */

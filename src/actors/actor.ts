@@ -1,0 +1,68 @@
+/**
+ * An actor: one fiber that takes a message, handles it, and takes the next.
+ *
+ * It reads its channels in a fixed order, one round of each at a time, so what it does never depends on timing.
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import type { Exchange } from "./exchange.ts";
+import type { Mailbox } from "./mailbox.ts";
+import type { Barrier, Batch } from "./message.ts";
+import type { TaskContext } from "./task-context.ts";
+
+/** One channel of an actor. */
+export interface ActorInput<out E, out R> {
+  readonly mailbox: Mailbox;
+  /** Handles a batch; returns an Effect only where it has to wait. What it throws ends the actor. */
+  readonly receive: (batch: Batch) => Effect.Effect<void, E, R> | undefined;
+}
+
+/** What an actor is made of. */
+export interface ActorOptions<out E, out R> {
+  readonly context: TaskContext;
+  readonly inputs: ReadonlyArray<ActorInput<E, R>>;
+  readonly exchanges: ReadonlyArray<Exchange>;
+  /** Takes the actor's share of an epoch: synchronous, between two rounds. */
+  readonly onBarrier: (barrier: Barrier) => void;
+  /** Makes an error of the job of what a receiver threw. */
+  readonly onThrow: (thrown: unknown) => E;
+}
+
+/** Runs an actor until the last barrier. */
+export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void, E, R> =>
+  Effect.gen(function* () {
+    const { context, inputs, exchanges } = options;
+    for (;;) {
+      let barrier: Barrier | null = null;
+      let splitEnded = false;
+      for (const { mailbox, receive } of inputs) {
+        let message = mailbox.tryTake();
+        while (message === undefined) {
+          yield* mailbox.available;
+          message = mailbox.tryTake();
+        }
+        if (message._tag === "Barrier") {
+          barrier = message;
+          continue;
+        }
+        context.round = message.round;
+        context.split = message.split;
+        splitEnded = message.splitEnded;
+        let pending;
+        try {
+          pending = receive(message);
+        } catch (thrown) {
+          return yield* Effect.fail(options.onThrow(thrown));
+        }
+        if (pending !== undefined) yield* pending;
+      }
+      if (barrier === null) {
+        for (const exchange of exchanges) yield* exchange.flush(splitEnded);
+      } else {
+        options.onBarrier(barrier);
+        for (const exchange of exchanges) yield* exchange.barrier(barrier);
+        if (barrier.last) return;
+      }
+    }
+  });

@@ -1,0 +1,37 @@
+/**
+ * The states of a flow that the compiler watches. Opposite states give one property different values, so that a type
+ * error ends in a line that says what to do.
+ *
+ * @module
+ */
+
+/** Records have an event time, and there are watermarks. */
+export interface EventTime {
+  readonly time: "event";
+}
+
+/** Records have no event time yet. */
+export interface NoEventTime {
+  readonly time: "none: call Flow.eventTime first";
+}
+
+/** Records have a key of type `K`. */
+export interface Keyed<in out K> {
+  readonly partitioning: "keyed";
+  readonly keyOf: (_: K) => K;
+}
+
+/** Records have no key yet. */
+export interface NotKeyed {
+  readonly partitioning: "none: call Flow.keyBy first";
+}
+
+/** Every value stands for ever. */
+export interface Append {
+  readonly changes: "append";
+}
+
+/** A later value may correct an earlier one of the same key. */
+export interface Update {
+  readonly changes: "update: call Flow.changelog to take each correction as a record";
+}

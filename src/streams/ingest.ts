@@ -1,0 +1,180 @@
+/**
+ * The ingest: one fiber that reads all splits of a job in one order, and ends epochs.
+ *
+ * It is the only place where time decides anything: when an epoch ends and, for sources that never end, which split has
+ * news. Splits of bounded sources are read in the order of their watermarks, some records of each at a time, so that the
+ * order depends on the records alone.
+ *
+ * @module
+ */
+import { Effect, type Scope } from "effect";
+import type { Exchange } from "../actors/exchange.ts";
+import type { Barrier } from "../actors/message.ts";
+import type { Receiver } from "../actors/receiver.ts";
+import type { Signal } from "../actors/signal.ts";
+import type { TaskContext } from "../actors/task-context.ts";
+import { beginningOfTime } from "../windows/watermark.ts";
+import type { EventTimeOperator } from "./operators/event-time.ts";
+import { Rejected } from "./source.ts";
+import type { SplitReader } from "./split-reader.ts";
+import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
+
+/** How many records of one split are read before the split with the lowest watermark is chosen anew. */
+export const mergeRecords = 1_024;
+
+/** What the rest of the job wants of the ingest. */
+export interface IngestControl {
+  /** Whether the job was asked to stop. */
+  stop: boolean;
+  /** Whether the time of the epoch is up. */
+  due: boolean;
+  /** Whether the previous epoch is committed and published, so that a barrier may start. */
+  idle: boolean;
+  /** Set when something changed that the ingest may be waiting for. */
+  readonly signal: Signal;
+}
+
+/** What the ingest is made of. */
+export interface IngestOptions {
+  readonly context: TaskContext;
+  readonly control: IngestControl;
+  readonly readers: ReadonlyArray<SplitReader>;
+  /** Where the records of each split go, by the number of the split. */
+  readonly entries: ReadonlyArray<Receiver>;
+  readonly eventTimes: ReadonlyArray<EventTimeOperator>;
+  readonly exchanges: ReadonlyArray<Exchange>;
+  readonly batchRecordsMax: number;
+  /** Whether the epoch has grown so large that it must end before anything more is read. */
+  readonly isFull: (recordsInEpoch: number) => boolean;
+  /** The epoch that was committed last. */
+  readonly epoch: number;
+  readonly onBarrier: (barrier: Barrier, isEmpty: boolean) => void;
+  readonly onThrow: (thrown: unknown) => UserCodeError;
+}
+
+/** Runs until every split has ended, or the job was asked to stop. */
+export const runIngest = (
+  options: IngestOptions,
+): Effect.Effect<void, SourceError | UserCodeError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { context, control, readers, entries, eventTimes, exchanges } = options;
+    const isBounded = readers.every((reader) => reader.source.bounded);
+    let epoch = options.epoch;
+    let roundsInEpoch = 0;
+    let recordsInEpoch = 0;
+    let current: SplitReader | null = readers.find((reader) => !reader.ended && reader.count % mergeRecords !== 0) ?? null;
+
+    /** The split's own watermark: it says how far behind the others the split is. */
+    const watermarkOf = (reader: SplitReader): number => {
+      let least = Infinity;
+      for (const eventTime of eventTimes) least = Math.min(least, eventTime.watermarkOf(reader.split) ?? Infinity);
+      return least === Infinity ? beginningOfTime : least;
+    };
+
+    /** How many records may be read of a split before another may be chosen or a batch is full. */
+    const limitOf = (reader: SplitReader): number =>
+      Math.min(
+        options.batchRecordsMax - reader.count % options.batchRecordsMax,
+        readers.length === 1 ? Infinity : mergeRecords - reader.count % mergeRecords,
+      );
+
+    /** Whether a round can be read of a split without waiting. A round that is not full ends a bounded split. */
+    const isReady = (reader: SplitReader): boolean =>
+      reader.exhausted ||
+      (isBounded && reader.source.paced !== true ? reader.buffered >= limitOf(reader) : reader.buffered > 0);
+
+    const choose = (): SplitReader | null => {
+      if (isBounded && current !== null && !current.ended && current.count % mergeRecords !== 0) return current;
+      let chosen: SplitReader | null = null;
+      let least = Infinity;
+      for (const reader of readers) {
+        if (reader.ended || (!isBounded && !isReady(reader))) continue;
+        const watermark = watermarkOf(reader);
+        if (chosen === null || watermark < least) {
+          chosen = reader;
+          least = watermark;
+        }
+      }
+      return chosen;
+    };
+
+    const barrier = (last: boolean) =>
+      Effect.gen(function* () {
+        const message: Barrier = { _tag: "Barrier", epoch: ++epoch, last };
+        control.idle = false;
+        control.due = false;
+        options.onBarrier(message, roundsInEpoch === 0);
+        roundsInEpoch = 0;
+        recordsInEpoch = 0;
+        for (const exchange of exchanges) yield* exchange.barrier(message);
+      });
+
+    const round = (reader: SplitReader): boolean => {
+      const entry = entries[reader.split];
+      context.split = reader.split;
+      context.round++;
+      const limit = limitOf(reader);
+      const taken = reader.take(limit, (record, position) => {
+        context.position = position;
+        if (record instanceof Rejected) {
+          const { source, split } = context.splits[reader.split];
+          entry.letter({
+            source,
+            split,
+            position,
+            operator: `source "${source}"`,
+            reason: record.reason,
+            error: new DecodeError({ message: record.reason }),
+            raw: record.raw,
+            rawLength: record.rawLength,
+            defect: false,
+          });
+        } else {
+          entry.record(record, undefined, NaN, beginningOfTime);
+        }
+      });
+      // A full round never ends its split, even if nothing follows: so rounds do not depend on when that becomes known.
+      const ended = taken < limit && reader.exhausted && reader.buffered === 0;
+      if (ended) {
+        reader.ended = true;
+        for (const eventTime of eventTimes) eventTime.splitEnded(reader.split);
+      }
+      entry.watermark(beginningOfTime);
+      roundsInEpoch++;
+      recordsInEpoch += taken;
+      return ended;
+    };
+
+    if (!isBounded) { for (const reader of readers) if (!reader.ended) yield* reader.start(); }
+    for (;;) {
+      const failed = readers.find((reader) => reader.failure !== null);
+      if (failed !== undefined) return yield* Effect.fail(failed.failure!);
+      const isOver = control.stop || readers.every((reader) => reader.ended);
+      const isFull = options.isFull(recordsInEpoch);
+      if (isOver || isFull || (control.due && roundsInEpoch > 0)) {
+        if (control.idle) {
+          yield* barrier(isOver);
+          if (isOver) return;
+          continue;
+        }
+        if (isOver || isFull) {
+          yield* control.signal.wait;
+          continue;
+        }
+      }
+      const reader = choose();
+      if (reader !== null) yield* reader.start();
+      if (reader === null || !isReady(reader)) {
+        yield* control.signal.wait;
+        continue;
+      }
+      current = reader;
+      let ended;
+      try {
+        ended = round(reader);
+      } catch (thrown) {
+        return yield* Effect.fail(options.onThrow(thrown));
+      }
+      for (const exchange of exchanges) yield* exchange.flush(ended);
+    }
+  });

@@ -1,0 +1,94 @@
+/**
+ * Where errors end: as dead letters, counted, or as the end of the job.
+ *
+ * @module
+ */
+import type { Letter, Receiver } from "../../actors/receiver.ts";
+import { reasonOf, type TaskContext } from "../../actors/task-context.ts";
+import type { Delta } from "../../kv-state/delta.ts";
+import { beginningOfTime } from "../../windows/watermark.ts";
+import type { DeadLetter } from "../dead-letter.ts";
+import { UserCodeError } from "../errors.ts";
+import type { Counters, Stateful } from "./stateful.ts";
+
+/** Takes letters out of a flow. */
+export class OnErrorOperator implements Receiver, Stateful {
+  readonly name: string;
+  readonly counters: Counters = { deadLetters: 0, dropped: 0 };
+  readonly #handling: "fail" | "drop" | Receiver;
+  readonly #defects: boolean;
+  readonly #job: string;
+  readonly #next: Receiver;
+
+  constructor(options: {
+    readonly name: string;
+    readonly handling: "fail" | "drop" | Receiver;
+    readonly defects: boolean;
+    readonly job: string;
+    readonly next: Receiver;
+  }) {
+    this.name = options.name;
+    this.#handling = options.handling;
+    this.#defects = options.defects;
+    this.#job = options.job;
+    this.#next = options.next;
+  }
+
+  record(value: unknown, key: unknown, time: number, watermark: number): void {
+    this.#next.record(value, key, time, watermark);
+  }
+
+  watermark(watermark: number): void {
+    this.#next.watermark(watermark);
+  }
+
+  letter(letter: Letter): void {
+    if (letter.defect && !this.#defects) {
+      this.#next.letter(letter);
+    } else if (this.#handling === "fail") {
+      throw userCodeError(this.#job, letter);
+    } else if (this.#handling === "drop") {
+      this.counters.dropped++;
+    } else {
+      this.counters.deadLetters++;
+      const { defect: _, ...deadLetter } = letter;
+      this.#handling.record(deadLetter satisfies DeadLetter<unknown>, undefined, NaN, beginningOfTime);
+    }
+  }
+
+  takeDeltas(_partition: number, _into: Array<Delta>): void {}
+
+  applyDelta(_delta: Delta): void {}
+
+  snapshot(): unknown {
+    return this.counters;
+  }
+
+  restore(snapshot: unknown): void {
+    Object.assign(this.counters, snapshot);
+  }
+}
+
+/** The end of the job that a letter means where nothing handles it. */
+export const userCodeError = (job: string, letter: Letter): UserCodeError =>
+  new UserCodeError({
+    message: `Job "${job}" failed in ${letter.operator} at ${letter.source}, split ${letter.split}, before position ` +
+      `${letter.position}: ${letter.reason}`,
+    job,
+    operator: letter.operator,
+    source: letter.source,
+    split: letter.split,
+    position: letter.position,
+    cause: letter.error,
+  });
+
+/** Runs a function of the pipeline that no letter can stand for: when it throws, the job fails. */
+export const orFail = <A>(context: TaskContext, operator: string, value: unknown, f: () => A): A => {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof UserCodeError) throw error;
+    const letter = context.letter(operator, error, value, true);
+    throw userCodeError(context.job, { ...letter, reason: reasonOf(error) });
+  }
+};

@@ -1,0 +1,118 @@
+/**
+ * The operators that keep no state: each is a function around the next.
+ *
+ * @module
+ */
+import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { TaskContext } from "../../actors/task-context.ts";
+
+/** Passes watermarks and letters on. */
+const passing = (next: Receiver): Pick<Receiver, "watermark" | "letter"> => ({
+  watermark: (watermark) => next.watermark(watermark),
+  letter: (letter) => next.letter(letter),
+});
+
+/** One value for one. */
+export const mapReceiver = (
+  operator: string,
+  f: (value: unknown) => unknown,
+  context: TaskContext,
+  next: Receiver,
+): Receiver => ({
+  ...passing(next),
+  record: (value, key, time, watermark) => {
+    let made;
+    try {
+      made = f(value);
+    } catch (error) {
+      next.letter(context.letter(operator, error, value, true));
+      return;
+    }
+    next.record(made, key, time, watermark);
+  },
+});
+
+/** The values that a predicate holds for. */
+export const filterReceiver = (
+  operator: string,
+  f: (value: unknown) => boolean,
+  context: TaskContext,
+  next: Receiver,
+): Receiver => ({
+  ...passing(next),
+  record: (value, key, time, watermark) => {
+    let keeps;
+    try {
+      keeps = f(value);
+    } catch (error) {
+      next.letter(context.letter(operator, error, value, true));
+      return;
+    }
+    if (keeps) next.record(value, key, time, watermark);
+  },
+});
+
+/** Any number of values for one. */
+export const flatMapReceiver = (
+  operator: string,
+  f: (value: unknown) => Iterable<unknown>,
+  context: TaskContext,
+  next: Receiver,
+): Receiver => ({
+  ...passing(next),
+  record: (value, key, time, watermark) => {
+    let made;
+    try {
+      made = Array.from(f(value));
+    } catch (error) {
+      next.letter(context.letter(operator, error, value, true));
+      return;
+    }
+    for (const one of made) next.record(one, key, time, watermark);
+  },
+});
+
+/** The same records under another key. */
+export const keyByReceiver = (
+  operator: string,
+  f: (value: unknown) => unknown,
+  context: TaskContext,
+  next: Receiver,
+): Receiver => ({
+  ...passing(next),
+  record: (value, _key, time, watermark) => {
+    let key;
+    try {
+      key = f(value);
+    } catch (error) {
+      next.letter(context.letter(operator, error, value, true));
+      return;
+    }
+    next.record(value, key, time, watermark);
+  },
+});
+
+/** Each record to the first case that holds for it, or to the last receiver. */
+export const branchReceiver = (
+  operator: string,
+  cases: ReadonlyArray<(value: unknown) => boolean>,
+  context: TaskContext,
+  nexts: ReadonlyArray<Receiver>,
+): Receiver => ({
+  record: (value, key, time, watermark) => {
+    let chosen = 0;
+    try {
+      while (chosen < cases.length && !cases[chosen](value)) chosen++;
+    } catch (error) {
+      nexts[cases.length].letter(context.letter(operator, error, value, true));
+      return;
+    }
+    nexts[chosen].record(value, key, time, watermark);
+  },
+  watermark: (watermark) => {
+    for (const next of nexts) next.watermark(watermark);
+  },
+  // A branch is taken of a flow without errors, so this is a defect: one branch is told, and fails the job unless it
+  // handles defects.
+  letter: (letter: Letter) => nexts[cases.length].letter(letter),
+});

@@ -1,0 +1,128 @@
+/**
+ * Reads one split ahead of the engine, by a bounded number of records.
+ *
+ * @module
+ */
+import { Effect, type Scope, Stream } from "effect";
+import { Signal } from "../actors/signal.ts";
+import type { SourceError } from "./errors.ts";
+import type { Position, Rejected, Source, SourceBatch } from "./source.ts";
+
+/** Where a split stands: what the manifest records of it. */
+export interface SplitProgress {
+  /** Where to read on; null before the first record. */
+  readonly position: Position | null;
+  /** How many records were read. */
+  readonly count: number;
+  readonly ended: boolean;
+}
+
+/** A split being read. */
+export class SplitReader {
+  readonly split: number;
+  readonly source: Source<unknown, unknown, unknown, unknown>;
+  readonly name: string;
+  position: Position | null;
+  count: number;
+  ended: boolean;
+  failure: SourceError | null = null;
+  readonly #batchRecordsMax: number;
+  readonly #onNews: Signal;
+  readonly #room = new Signal();
+  #batches: Array<SourceBatch<unknown>> = [];
+  #taken = 0;
+  #buffered = 0;
+  #exhausted = false;
+  #started = false;
+  #lag = 0;
+
+  constructor(options: {
+    readonly split: number;
+    readonly source: Source<unknown, unknown, unknown, unknown>;
+    readonly name: string;
+    readonly progress: SplitProgress | undefined;
+    readonly batchRecordsMax: number;
+    readonly onNews: Signal;
+  }) {
+    this.split = options.split;
+    this.source = options.source;
+    this.name = options.name;
+    this.position = options.progress?.position ?? null;
+    this.count = options.progress?.count ?? 0;
+    this.ended = options.progress?.ended ?? false;
+    this.#batchRecordsMax = options.batchRecordsMax;
+    this.#onNews = options.onNews;
+  }
+
+  /** Records that are there to be taken. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  /** Whether nothing more will come than what is there. */
+  get exhausted(): boolean {
+    return this.#exhausted;
+  }
+
+  /** How much of the split is known to lie ahead, in the source's unit. */
+  get lag(): number {
+    return this.source.lagUnit === "records" ? this.#lag + this.#buffered : this.#lag;
+  }
+
+  get progress(): SplitProgress {
+    return { position: this.position, count: this.count, ended: this.ended };
+  }
+
+  /** Starts reading in the background, unless that has been done. At most two batches are read ahead. */
+  start(): Effect.Effect<void, never, Scope.Scope> {
+    if (this.#started) return Effect.void;
+    this.#started = true;
+    const read = this.source.read(this.name, this.position, this.#batchRecordsMax) as Stream.Stream<
+      SourceBatch<unknown>,
+      SourceError
+    >;
+    return read.pipe(
+      Stream.runForEach((batch) => this.#buffer(batch)),
+      Effect.matchEffect({
+        onSuccess: () => Effect.sync(() => void (this.#exhausted = true)),
+        onFailure: (failure) => Effect.sync(() => void (this.failure = failure)),
+      }),
+      Effect.andThen(Effect.sync(() => this.#onNews.notify())),
+      Effect.forkScoped,
+      Effect.asVoid,
+    );
+  }
+
+  #buffer(batch: SourceBatch<unknown>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      while (this.#buffered >= this.#batchRecordsMax) yield* this.#room.wait;
+      if (batch.records.length > 0) {
+        this.#batches.push(batch);
+        this.#buffered += batch.records.length;
+      }
+      this.#lag = batch.lag ?? 0;
+      this.#onNews.notify();
+    });
+  }
+
+  /** Takes up to `atMost` records that are there, in order; says how many. */
+  take(atMost: number, each: (record: unknown | Rejected, position: Position) => void): number {
+    let taken = 0;
+    while (taken < atMost && this.#batches.length > 0) {
+      const { records, positions } = this.#batches[0];
+      const end = Math.min(records.length, this.#taken + atMost - taken);
+      for (let i = this.#taken; i < end; i++) each(records[i], positions[i]);
+      taken += end - this.#taken;
+      if (end > this.#taken) this.position = positions[end - 1];
+      this.#taken = end;
+      if (end === records.length) {
+        this.#batches.shift();
+        this.#taken = 0;
+      }
+    }
+    this.count += taken;
+    this.#buffered -= taken;
+    if (this.#buffered < this.#batchRecordsMax) this.#room.notify();
+    return taken;
+  }
+}
