@@ -4,7 +4,7 @@
  * @module
  */
 import * as Schema from "@effect/schema";
-import { Effect, SchemaTransformation } from "effect";
+import { SchemaTransformation } from "effect";
 import type { Position } from "./source.ts";
 
 /** A record that could not be handled. `E` is the type of what went wrong. */
@@ -38,3 +38,77 @@ export interface DeadLetterJson {
   readonly rawBase64?: string;
   readonly rawLength: number;
 }
+
+const fields = {
+  source: Schema.String,
+  split: Schema.String,
+  position: Schema.Union([Schema.String, Schema.Number]),
+  operator: Schema.String,
+  reason: Schema.String,
+  rawLength: Schema.Number,
+};
+
+const json = Schema.Struct({
+  ...fields,
+  raw: Schema.optionalKey(Schema.String),
+  rawBase64: Schema.optionalKey(Schema.String),
+});
+
+const letter = Schema.Struct({ ...fields, error: Schema.Unknown, raw: Schema.Uint8Array });
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const bytesToJson = (bytes: Uint8Array): { readonly raw: string } | { readonly rawBase64: string } => {
+  try {
+    return { raw: utf8.decode(bytes) };
+  } catch {
+    return { rawBase64: bytes.toBase64() }; // The bytes are not UTF-8.
+  }
+};
+
+/**
+ * Dead letters as JSON, to be written with `Sink.ndjson` and read back with `Source.ndjson`.
+ *
+ * The bytes are written as text when they are UTF-8, else in base64. Of `error` only its words are kept, in `reason`, so
+ * it is `null` in a dead letter that was read back.
+ *
+ * @example
+ * ```ts
+ * import { deadLetterSchema } from "@weir/streams";
+ * import * as Schema from "@effect/schema";
+ * import assert from "node:assert/strict";
+ *
+ * const letter = {
+ *   source: "flights",
+ *   split: "may.ndjson",
+ *   position: 5,
+ *   operator: "decode",
+ *   reason: "is not JSON",
+ *   error: new Error("is not JSON"),
+ *   raw: new TextEncoder().encode("{oh}"),
+ *   rawLength: 4,
+ * };
+ * assert.deepEqual(Schema.encodeSync(deadLetterSchema)(letter), {
+ *   source: "flights",
+ *   split: "may.ndjson",
+ *   position: 5,
+ *   operator: "decode",
+ *   reason: "is not JSON",
+ *   raw: "{oh}",
+ *   rawLength: 4,
+ * });
+ * ```
+ */
+export const deadLetterSchema: Schema.Codec<DeadLetter<unknown>, DeadLetterJson> = json.pipe(
+  Schema.decodeTo(
+    letter,
+    SchemaTransformation.transform<DeadLetter<unknown>, DeadLetterJson>({
+      decode: ({ raw, rawBase64, ...rest }) => ({
+        ...rest,
+        error: null,
+        raw: rawBase64 === undefined ? new TextEncoder().encode(raw ?? "") : Uint8Array.fromBase64(rawBase64),
+      }),
+      encode: ({ raw, error: _, ...rest }) => ({ ...rest, ...bytesToJson(raw) }),
+    }),
+  ),
+);
