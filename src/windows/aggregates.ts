@@ -9,6 +9,8 @@ import * as Schema from "@effect/schema";
 import { SchemaRepresentation } from "effect";
 import type { Aggregate, ObjectCodec } from "./aggregate.ts";
 
+export type { Aggregate, AggregateResult, AggregateShape, ObjectCodec } from "./aggregate.ts";
+
 /** A Schema whose values can be encoded and decoded without services. */
 export type StateSchema<T> = Schema.Codec<T, unknown>;
 

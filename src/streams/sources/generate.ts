@@ -123,18 +123,16 @@ function paced<A>(
   const sizeMax = Math.min(batchRecordsMax, Math.max(1, Math.floor(rate * paceBatchMsMax / 1_000)));
   return Stream.fromPull(Effect.sync(() => {
     const next = start(sizeMax)();
-    let dueMs = Number.NEGATIVE_INFINITY;
-    const pull = Effect.suspend(() => {
+    // When the next batch may go out; unknown before the first.
+    let dueMs: number | null = null;
+    return Effect.flatMap(Clock.monotonicTimeNanos, (nowNanos) => {
       const batch = next();
       if (batch === null) return Cause.done();
-      dueMs += batch.records.length / rate * 1_000;
-      return Effect.succeed([batch] as const);
-    });
-    return Effect.flatMap(Clock.monotonicTimeNanos, (nowNanos) => {
       const nowMs = Number(nowNanos) / 1e6;
-      if (dueMs === Number.NEGATIVE_INFINITY) dueMs = nowMs;
-      dueMs = Math.max(dueMs, nowMs - paceCatchUpMsMax);
-      return dueMs > nowMs ? Effect.andThen(Effect.sleep(dueMs - nowMs), pull) : pull;
+      const waitMs = dueMs === null ? 0 : Math.max(dueMs - nowMs, -paceCatchUpMsMax);
+      dueMs = nowMs + waitMs + batch.records.length / rate * 1_000;
+      const out = Effect.succeed([batch] as const);
+      return waitMs > 0 ? Effect.andThen(Effect.sleep(waitMs), out) : out;
     });
   }));
 }

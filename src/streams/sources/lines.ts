@@ -20,7 +20,7 @@ const utf8Lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Lines out of blocks of bytes. Use: `while (!next()) filled(read into space())` until `ended`. */
 export class Lines {
-  /** The current line (a carriage return may be left at its end); `null` when it is {@link tooLong} or is not UTF-8. */
+  /** The current line without its line ending; `null` when it is {@link tooLong} or is not UTF-8. */
   text: string | null = null;
   /** The offset after the current line and its line ending. */
   position: number;
@@ -38,7 +38,7 @@ export class Lines {
   #complete = 0;
   #end = 0;
   #noMoreBytes = false;
-  /** The complete lines as text, or `null` when they are not UTF-8. */
+  /** `#bytes[0, #complete)` as text, or `null` when they are not UTF-8. */
   #block: string | null = "";
   #blockStart = 0;
   /** Whether indexes into `#block` are indexes into the bytes, too. */
@@ -94,6 +94,7 @@ export class Lines {
       this.#ascii = this.#block.length === complete.length;
     } catch {
       this.#block = null; // Each line is decoded on its own, and the ones that are not UTF-8 are told.
+      this.#ascii = false;
     }
     this.#blockStart = 0;
   }
@@ -105,31 +106,25 @@ export class Lines {
       return false;
     }
     const start = this.#start;
-    let end: number;
-    let text: string | null = null;
-    if (this.#block === null) {
-      end = this.#bytes.indexOf(newline, start);
-    } else {
-      const blockEnd = this.#block.indexOf("\n", this.#blockStart);
-      text = this.#block.slice(this.#blockStart, blockEnd);
-      this.#blockStart = blockEnd + 1;
-      end = this.#ascii ? blockEnd : this.#bytes.indexOf(newline, start);
-    }
+    const block = this.#block;
+    const blockEnd = block === null ? -1 : block.indexOf("\n", this.#blockStart);
+    const end = this.#ascii ? blockEnd : this.#bytes.indexOf(newline, start);
     this.#start = end + 1;
     this.position = this.#base + end + 1;
     if (this.#noMoreBytes && this.#start === this.#end) this.position--; // The line ending was not in the file.
-    this.#lineStart = start;
-    this.#lineEnd = end;
     const skipped = this.#skipped;
+    const lastByte = end > start ? this.#bytes[end - 1] : skipped?.lastByte;
+    const returned = lastByte === carriageReturn ? 1 : 0;
+    this.#lineStart = start;
+    this.#lineEnd = end - returned;
     this.#raw = null;
     if (skipped !== null) {
-      const lastByte = end > start ? this.#bytes[end - 1] : skipped.lastByte;
-      const length = skipped.bytes + end - start - (lastByte === carriageReturn ? 1 : 0);
+      const length = skipped.bytes + end - start - returned;
       this.#raw = { head: skipped.head.slice(0, Math.min(length, rejectedBytesMax)), length };
       this.#skipped = null;
-    } else if (end > start && this.#bytes[end - 1] === carriageReturn) {
-      this.#lineEnd = end - 1;
     }
+    const text = block?.slice(this.#blockStart, blockEnd - returned) ?? null;
+    this.#blockStart = blockEnd + 1;
     this.tooLong = this.rawLength > this.#lineBytesMax;
     this.text = this.tooLong ? null : text ?? this.#decodeLine();
     return true;

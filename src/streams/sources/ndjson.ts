@@ -142,7 +142,7 @@ class Batches<A> {
 
 /** What a line without any JSON decodes to. */
 const blank: unique symbol = Symbol("blank");
-const blankLine = /^[ \t\r]*$/;
+const blankLine = /^[ \t\r]*$/; // The white space of JSON.
 const byteOrderMark = "\uFEFF";
 
 /** Decodes the current line. The fast path is `JSON.parse` and the Schema's parser; everything else is a rejection. */

@@ -1,0 +1,129 @@
+/**
+ * The committer: makes an epoch durable, then visible.
+ *
+ * The flip of the manifest is the commit point, whatever the sinks are. What the manifest names is published after it,
+ * never what happens to be in memory, so that a process that dies in between and one that does not do the same.
+ *
+ * @module
+ */
+import { Clock, Effect, type Scope } from "effect";
+import type { KvError, StateCorrupted } from "../kv-state/errors.ts";
+import type { CollectedEpoch } from "./epoch-collector.ts";
+import type { CommitStats, EpochOutput, EpochStore } from "./epoch-store.ts";
+import type { Fenced, SinkError, StateBehindOutput } from "./errors.ts";
+import type { Guarantee } from "./guarantee.ts";
+import type { End, Sink, SinkOffset, SinkWriter } from "./sink.ts";
+
+/** What can stop an epoch from being committed or published. */
+export type CommitError = KvError | Fenced | StateCorrupted | SinkError | StateBehindOutput;
+
+/** What one epoch cost. */
+export interface EpochStats extends CommitStats {
+  readonly commitMillis: number;
+  readonly publishMillis: number;
+  readonly rows: number;
+}
+
+/** Commits and publishes the epochs of one run. */
+export interface Committer {
+  readonly commit: (epoch: CollectedEpoch, control: unknown) => Effect.Effect<EpochStats, CommitError>;
+  /** Records what has been published, so that nothing is left to do at the next start. */
+  readonly close: Effect.Effect<void, CommitError>;
+  /** Rows that were committed but never written to their sink, of all earlier runs: only under at-most-once. */
+  readonly lost: () => Readonly<Record<string, number>>;
+}
+
+/**
+ * Opens the sinks, and publishes what an earlier run committed and did not publish.
+ *
+ * `lost` is what earlier runs counted as lost.
+ */
+export const openCommitter = (options: {
+  readonly store: EpochStore;
+  readonly sinks: ReadonlyArray<Sink<unknown, End>>;
+  readonly guarantee: Guarantee;
+  readonly lost: Readonly<Record<string, number>>;
+}): Effect.Effect<Committer, CommitError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { store, sinks, guarantee } = options;
+    const hasOutbox = guarantee !== "at-most-once";
+    const writers = new Map<string, SinkWriter<unknown>>();
+    const lost: Record<string, number> = { ...options.lost };
+
+    for (const { name, driver } of sinks) {
+      const { published, publishedOffset, committedOffset } = store.progress(name);
+      const writer = yield* driver.open({
+        job: store.job,
+        lineage: store.lineage,
+        claim: store.claim,
+        published,
+        publishedOffset,
+        committed: store.epoch(),
+        committedOffset,
+      });
+      writers.set(name, writer);
+    }
+
+    const publish = (
+      sink: string,
+      epoch: number,
+      rows: ReadonlyArray<unknown>,
+      offset: SinkOffset,
+    ): Effect.Effect<void, SinkError> => {
+      const writer = writers.get(sink)!;
+      const isVisible = writer.marker !== null && writer.marker >= epoch;
+      return (isVisible ? Effect.void : writer.publish({ epoch, rows, offset })).pipe(
+        Effect.andThen(Effect.sync(() => store.markPublished(sink, epoch))),
+      );
+    };
+
+    /** Publishes what the manifest names, each sink in the order of epochs. */
+    const publishCommitted: Effect.Effect<void, CommitError> = Effect.suspend(() =>
+      Effect.forEach(
+        Map.groupBy(store.unpublished(), ({ sink }) => sink).values(),
+        (outputs) =>
+          Effect.forEach(outputs, ({ sink, epoch, offset, outbox, rows }) =>
+            outbox
+              ? store.outbox(epoch, sink).pipe(Effect.flatMap((stored) => publish(sink, epoch, stored, offset)))
+              : Effect.sync(() => {
+                // Only their number is known: whether the sink has them died with the process that wrote them.
+                lost[sink] = (lost[sink] ?? 0) + rows;
+                store.markPublished(sink, epoch);
+              }), { discard: true }),
+        { concurrency: "unbounded", discard: true },
+      )
+    );
+    yield* publishCommitted;
+
+    const commit = (epoch: CollectedEpoch, control: unknown): Effect.Effect<EpochStats, CommitError> =>
+      Effect.gen(function* () {
+        const began = yield* Clock.currentTimeMillis;
+        const outputs: ReadonlyArray<EpochOutput> = epoch.outputs.map(({ sink, rows, bytes }) => ({
+          sink,
+          rows,
+          bytes,
+          outbox: hasOutbox,
+          published: false,
+        }));
+        const offsets = new Map(outputs.map(({ sink }) => [sink, store.progress(sink).committedOffset]));
+        const stats = yield* store.commit({ epoch: epoch.epoch, control, deltas: epoch.deltas, outputs });
+        const committed = yield* Clock.currentTimeMillis;
+        if (hasOutbox) {
+          yield* publishCommitted;
+        } else {
+          yield* Effect.forEach(outputs, ({ sink, rows }) => publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
+            concurrency: "unbounded",
+            discard: true,
+          });
+        }
+        const published = yield* Clock.currentTimeMillis;
+        return {
+          ...stats,
+          commitMillis: committed - began,
+          publishMillis: published - committed,
+          rows: outputs.reduce((sum, { rows }) => sum + rows.length, 0),
+        };
+      });
+
+    return { commit, close: store.flush, lost: () => lost };
+  });

@@ -1,0 +1,39 @@
+/**
+ * What a job promises about its output when a process dies.
+ *
+ * @module
+ */
+import type { AppendOnly, End, Idempotent, LiveOnly, Transactional } from "./sink.ts";
+
+/**
+ * What a job promises about its output when a process dies. State is exactly-once under each of them.
+ *
+ * - `"exactly-once"`: every row of output is visible once. Output is written to the outbox with the epoch, and to the sink
+ *   from there: twice in all. Every sink must be transactional or idempotent, and every source must replay.
+ * - `"at-least-once"`: no row is lost. It costs the same, and also admits append-only sinks, to which the rows of the
+ *   epoch that was being published may be written again.
+ * - `"at-most-once"`: no row is written twice. Output is not written to the outbox, so it costs least; the rows of the
+ *   epoch that was being published are lost, and the job counts them. It also admits sources that cannot replay, whose
+ *   records in flight are lost without being counted.
+ */
+export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";
+
+/** Where the flows of a job may end, and what they may come from, under each guarantee. */
+export interface EndsAllowed {
+  readonly "exactly-once": Transactional | Idempotent;
+  readonly "at-least-once": Transactional | Idempotent | AppendOnly;
+  readonly "at-most-once": Transactional | Idempotent | AppendOnly | LiveOnly;
+}
+
+/** Whether a sink or source of this kind may stand in a job of this guarantee: the rule of {@link EndsAllowed}. */
+export const admits = (guarantee: Guarantee, end: End["end"]): boolean => {
+  switch (end) {
+    case "transactional":
+    case "idempotent":
+      return true;
+    case "append-only: after a crash it may repeat output":
+      return guarantee !== "exactly-once";
+    case "live source: it cannot replay from a recorded position":
+      return guarantee === "at-most-once";
+  }
+};

@@ -1,0 +1,288 @@
+/**
+ * The assembly: makes the operators of one run from a job's graph, wires them up, and hands out the actors.
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import type { ActorInput, ActorOptions } from "../actors/actor.ts";
+import { Exchange } from "../actors/exchange.ts";
+import { Mailbox } from "../actors/mailbox.ts";
+import type { Barrier, Batch } from "../actors/message.ts";
+import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
+import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
+import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
+import type { Delta } from "../kv-state/delta.ts";
+import { UserCodeError } from "./errors.ts";
+import type { Edge, Graph, Stage } from "./graph.ts";
+import type { MapEffectNode, Node, OnErrorNode, WindowNode } from "./node.ts";
+import { EventTimeOperator } from "./operators/event-time.ts";
+import { mapEffectBatch } from "./operators/map-effect.ts";
+import { MergeOperator } from "./operators/merge.ts";
+import { OnErrorOperator, userCodeError } from "./operators/on-error.ts";
+import { SessionWindowOperator } from "./operators/session-window.ts";
+import { type OutputGauge, SinkOperator } from "./operators/sink.ts";
+import { SlidingWindowOperator } from "./operators/sliding-window.ts";
+import type { Stateful } from "./operators/stateful.ts";
+import { branchReceiver, filterReceiver, flatMapReceiver, keyByReceiver, mapReceiver } from "./operators/stateless.ts";
+import { UnroutedOperator } from "./operators/unrouted.ts";
+import { WindowEmitter } from "./operators/window-emitter.ts";
+
+/** One actor of a running job: a stage, or one keyed partition of it. */
+export interface Task {
+  readonly stage: Stage;
+  /** The keyed partition; 0 where the stage has but one actor. */
+  readonly partition: number;
+  readonly context: TaskContext;
+  readonly statefuls: ReadonlyArray<Stateful>;
+  readonly mailboxes: ReadonlyArray<Mailbox>;
+  readonly exchanges: ReadonlyArray<Exchange>;
+  /** What the task did since the last call. */
+  readonly takeShare: () => EpochShare;
+  readonly onThrow: (thrown: unknown) => UserCodeError;
+  /** How the task runs as an actor; the ingest has a loop of its own. */
+  readonly actor: (onBarrier: (barrier: Barrier) => void) => ActorOptions<UserCodeError, unknown>;
+}
+
+/** All actors of a running job, and what the ingest needs beside. */
+export interface Assembly {
+  readonly tasks: ReadonlyArray<Task>;
+  readonly ingest: Task;
+  /** Where the records of each split enter, by the number of the split. */
+  readonly entries: ReadonlyArray<Receiver>;
+  readonly eventTimes: ReadonlyArray<EventTimeOperator>;
+  readonly gauge: OutputGauge;
+}
+
+/** What an assembly is made for. */
+export interface AssemblyOptions {
+  readonly job: string;
+  readonly graph: Graph;
+  /** The splits of all sources, in order; a split's number is its place. */
+  readonly splits: ReadonlyArray<SplitName>;
+  readonly keyedPartitions: number;
+  /** The bound of every mailbox, in records. */
+  readonly mailboxRecordsMax: number;
+}
+
+/** Makes the actors of a run. */
+export const assemble = (options: AssemblyOptions): Assembly => {
+  const { job, graph, splits, keyedPartitions } = options;
+  const gauge: OutputGauge = { bytes: 0 };
+  const sizeOf = (stage: Stage): number => stage.kind === "keyed" ? keyedPartitions : 1;
+  const hasMerge = graph.nodes.some((node) => node._tag === "Merge");
+
+  /** Every edge's mailboxes: one for each pair of a sending and a receiving actor. */
+  const mailboxes = new Map<Edge, ReadonlyArray<ReadonlyArray<Mailbox>>>(graph.edges.map((edge) => [
+    edge,
+    Array.from({ length: sizeOf(edge.from) }, () =>
+      Array.from({ length: sizeOf(edge.to) }, () => new Mailbox(options.mailboxRecordsMax))),
+  ]));
+
+  const splitsOf = (node: Node): ReadonlyArray<number> => {
+    const names = new Set([...graph.sourcesOf(node)].map(({ source }) => source.name));
+    return splits.flatMap(({ source }, split) => names.has(source) ? [split] : []);
+  };
+
+  const makeTask = (stage: Stage, partition: number): { task: Task; entryOf: (node: Node) => Receiver } => {
+    const context = new TaskContext(job, splits);
+    const statefuls: Array<Stateful> = [];
+    const eventTimes: Array<EventTimeOperator> = [];
+    const sinks: Array<SinkOperator> = [];
+    const exchanges: Array<Exchange> = [];
+    const made = new Map<Node, ReadonlyArray<Receiver>>();
+    const outputs = new Map<Node, Receiver>();
+
+    const failOn = (letter: Letter): never => {
+      throw userCodeError(job, letter);
+    };
+    const stateful = <S extends Stateful>(operator: S): S => {
+      statefuls.push(operator);
+      return operator;
+    };
+
+    /** What takes a node's output in this task: its consumers here, and the ways to other stages. */
+    const outputOf = (node: Node): Receiver => {
+      const known = outputs.get(node);
+      if (known !== undefined) return known;
+      const receivers: Array<Receiver> = [];
+      for (const { node: consumer, input } of graph.consumersOf(node) ?? []) {
+        if (graph.stageOf(consumer) === stage) receivers.push(inputsTo(consumer)[input]);
+      }
+      for (const edge of graph.edges) {
+        if (edge.node !== node || edge.from !== stage) continue;
+        const to = mailboxes.get(edge)![partition];
+        const exchange = new Exchange(to, context, edge.to.kind === "keyed" ? failOn : null);
+        exchanges.push(exchange);
+        receivers.push(exchange);
+      }
+      const output = receivers.length === 0
+        ? stateful(new UnroutedOperator(`${graph.nameOf(node)}#unrouted${outputs.size}`, failOn))
+        : broadcast(receivers);
+      outputs.set(node, output);
+      return output;
+    };
+
+    /** The receivers of an operator, one for each of its inputs. */
+    const inputsTo = (node: Node): ReadonlyArray<Receiver> => {
+      let receivers = made.get(node);
+      if (receivers === undefined) {
+        receivers = makeOperator(node);
+        made.set(node, receivers);
+      }
+      return receivers;
+    };
+
+    const makeOperator = (node: Node): ReadonlyArray<Receiver> => {
+      const name = graph.nameOf(node);
+      switch (node._tag) {
+        case "Map":
+          return [mapReceiver(name, node.f, context, outputOf(node))];
+        case "Filter":
+          return [filterReceiver(name, node.f, context, outputOf(node))];
+        case "FlatMap":
+          return [flatMapReceiver(name, node.f, context, outputOf(node))];
+        case "KeyBy":
+          return [keyByReceiver(name, node.f, context, outputOf(node))];
+        case "MapEffect":
+          return [outputOf(node)];
+        case "EventTime": {
+          const operator = new EventTimeOperator({
+            name,
+            timestamp: node.timestamp,
+            strategy: node.watermark,
+            splits: splitsOf(node),
+            context,
+            next: outputOf(node),
+            eager: hasMerge,
+          });
+          eventTimes.push(stateful(operator));
+          return [operator];
+        }
+        case "Merge":
+          return stateful(new MergeOperator(name, node.inputs.length, outputOf(node))).inputs;
+        case "Branch":
+          return [branchReceiver(
+            name,
+            node.cases.map(({ f }) => f),
+            context,
+            [...node.cases.map(({ side }) => outputOf(side)), outputOf(node.otherwise)],
+          )];
+        case "OnError":
+          return [stateful(makeOnError(node, name))];
+        case "Window":
+          return [stateful(makeWindow(node))];
+        case "Sink": {
+          const operator = new SinkOperator(node.sink, context, gauge);
+          sinks.push(operator);
+          return [operator];
+        }
+        case "Source":
+        case "Side":
+          throw new Error(`A ${node._tag} takes no input`);
+      }
+    };
+
+    const makeOnError = (node: OnErrorNode, name: string): OnErrorOperator => {
+      const handling = typeof node.handling === "string" ? node.handling : outputOf(node.handling.side);
+      return new OnErrorOperator({ name, handling, defects: node.defects, job, next: outputOf(node) });
+    };
+
+    const makeWindow = (node: WindowNode): SlidingWindowOperator | SessionWindowOperator => {
+      const { name, aggregate, allowedLateness, assigner } = node;
+      const emitter = new WindowEmitter(outputOf(node), node.late === null ? null : outputOf(node.late.side));
+      return assigner._tag === "Session"
+        ? new SessionWindowOperator({ name, assigner, aggregate, allowedLateness, emitter })
+        : new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
+    };
+
+    const onThrow = (thrown: unknown): UserCodeError =>
+      thrown instanceof UserCodeError ? thrown : userCodeError(job, {
+        ...context.letter(stage.name, thrown, undefined, true),
+        reason: reasonOf(thrown),
+      });
+
+    const inputs: Array<ActorInput<UserCodeError, unknown>> = [];
+    for (const edge of graph.edges) {
+      if (edge.to !== stage) continue;
+      const entry = entryTo(edge);
+      for (const from of mailboxes.get(edge)!) inputs.push({ mailbox: from[partition], receive: entry });
+    }
+
+    /** What handles the batches of an edge into this task. */
+    function entryTo(edge: Edge): ActorInput<UserCodeError, unknown>["receive"] {
+      const effects = graph.consumersOf(edge.node)
+        .map(({ node }) => node)
+        .filter((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
+      const [effect] = effects;
+      if (effect === undefined) {
+        const receiver = outputOf(edge.node);
+        return (batch) => {
+          replay(batch, context, receiver);
+          endRound(batch, receiver);
+          return undefined;
+        };
+      }
+      const [receiver] = inputsTo(effect);
+      const name = graph.nameOf(effect);
+      return (batch) =>
+        mapEffectBatch({ batch, node: effect, name, context, next: receiver, onThrow }).pipe(
+          Effect.andThen(Effect.try({ try: () => endRound(batch, receiver), catch: onThrow })),
+        );
+    }
+
+    function endRound(batch: Batch, receiver: Receiver): void {
+      if (batch.splitEnded) { for (const eventTime of eventTimes) eventTime.splitEnded(batch.split); }
+      receiver.watermark(batch.watermark);
+    }
+
+    const takeShare = (): EpochShare => {
+      const deltas: Array<Delta> = [];
+      for (const operator of statefuls) operator.takeDeltas(partition, deltas);
+      return {
+        deltas,
+        snapshots: statefuls.map((operator) => [operator.name, partition, operator.snapshot()] as const),
+        outputs: sinks.map((sink) => sink.take()).filter((share): share is SinkShare => share !== null),
+      };
+    };
+
+    const task: Task = {
+      stage,
+      partition,
+      context,
+      statefuls,
+      mailboxes: inputs.map(({ mailbox }) => mailbox),
+      exchanges,
+      takeShare,
+      onThrow,
+      actor: (onBarrier) => ({ context, inputs, exchanges, onBarrier, onThrow }),
+    };
+    return { task, entryOf: outputOf };
+  };
+
+  const [ingestStage, ...stages] = graph.stages;
+  const { task: ingest, entryOf } = makeTask(ingestStage, 0);
+  const bySource = new Map(graph.sources.map((node) => [node.source.name, entryOf(node)]));
+  const tasks = [
+    ingest,
+    ...stages.flatMap((stage) =>
+      Array.from({ length: sizeOf(stage) }, (_, partition) => makeTask(stage, partition).task)
+    ),
+  ];
+  return {
+    tasks,
+    ingest,
+    entries: splits.map(({ source }) => bySource.get(source)!),
+    eventTimes: ingest.statefuls.filter((operator): operator is EventTimeOperator => operator instanceof EventTimeOperator),
+    gauge,
+  };
+};
+
+/** Hands the records of a batch to a receiver, each with its coordinates. */
+const replay = (batch: Batch, context: TaskContext, receiver: Receiver): void => {
+  const { values, keys, times, watermarks, positions } = batch;
+  for (let i = 0; i < values.length; i++) {
+    context.position = positions[i];
+    receiver.record(values[i], keys[i], times[i], watermarks[i]);
+  }
+  for (const letter of batch.letters) receiver.letter(letter);
+};

@@ -1,0 +1,31 @@
+/**
+ * Flows: what a person composes, from a source through operators to sinks.
+ *
+ * @module
+ */
+export {
+  branch,
+  type Branched,
+  changelog,
+  type ChangesOf,
+  type CompleteFlow,
+  eventTime,
+  filter,
+  flatMap,
+  type Flow,
+  from,
+  keyBy,
+  type LateHandling,
+  map,
+  mapEffect,
+  mapEffectConcurrency,
+  merge,
+  onError,
+  type SideFlow,
+  to,
+  window,
+} from "./flow.ts";
+export type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
+export { type DeadLetter, deadLetterSchema } from "./dead-letter.ts";
+export { lateSchema, windowResultSchema } from "./window-schemas.ts";
+export type { Key } from "../kv-state/key.ts";

@@ -1,0 +1,84 @@
+/**
+ * A job: flows that run together, under one guarantee.
+ *
+ * @module
+ */
+import { admits, type EndsAllowed, type Guarantee } from "../exactly-once/guarantee.ts";
+import { InvalidJob } from "./errors.ts";
+import { type CompleteFlow, endsOf } from "./flow.ts";
+import { fingerprintsOf, type Graph, layOut } from "./graph.ts";
+
+/** A job, ready to be run. `R` is what its functions need from the outside. */
+export interface Job<out R> {
+  readonly "~weir/Job": { readonly services: R; readonly graph: Graph };
+  /** A stable name: the job's state is kept under it. */
+  readonly name: string;
+  readonly guarantee: Guarantee;
+}
+
+/** The services that some flows need. */
+export type ServicesOf<F extends ReadonlyArray<CompleteFlow<unknown, unknown>>> =
+  F[number]["~weir/CompleteFlow"]["services"];
+
+/**
+ * Makes a job of flows that end in sinks.
+ *
+ * It is the default export of a module, so that tools and workers can load it. Under `"exactly-once"` a flow that may
+ * repeat its output, or that comes from a source that cannot replay, does not compile.
+ *
+ * @throws {InvalidJob} If there is no flow, or two sources, sinks or windows share a name.
+ *
+ * @example
+ * ```ts
+ * import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
+ *
+ * export default Job.make({
+ *   name: "clicks",
+ *   guarantee: "exactly-once",
+ *   flows: [
+ *     Flow.from(Source.array("clicks", [{ user: "ada", at: 1_000 }])).pipe(
+ *       Flow.eventTime({ timestamp: (click) => click.at, watermark: Watermark.monotonic }),
+ *       Flow.keyBy((click) => click.user),
+ *       Flow.window("per-minute", { assigner: Window.tumbling("1 minute"), aggregate: Aggregate.count, late: "drop" }),
+ *       Flow.to(Sink.memory("counts")),
+ *     ),
+ *   ],
+ * });
+ * ```
+ */
+export const make = <
+  const G extends Guarantee,
+  const F extends ReadonlyArray<CompleteFlow<unknown, EndsAllowed[G]>>,
+>(options: {
+  /** A stable name: the job's state is kept under it. */
+  readonly name: string;
+  /** What is promised about output when the process dies. */
+  readonly guarantee: G;
+  /** Every flow of the job, each ending in a sink. */
+  readonly flows: F;
+}): Job<ServicesOf<F>> => {
+  const { name, guarantee, flows } = options;
+  const refuse = (rule: string): never => {
+    throw new InvalidJob({ message: `Cannot make job "${name}" as ${rule}`, job: name, rule });
+  };
+  if (flows.length === 0) refuse("it must have a flow that ends in a sink: current value is no flow");
+  const graph = layOut(name, flows.flatMap(endsOf));
+  // The compiler has seen to this, unless it was told to look away.
+  for (const { sink } of graph.sinks) {
+    if (sink.driver.kind === "append-only" && !admits(guarantee, "append-only: after a crash it may repeat output")) {
+      refuse(`an exactly-once job must not write to an append-only sink: current value is "${sink.name}"`);
+    }
+  }
+  for (const { source } of graph.sources) {
+    if (!source.replayable && !admits(guarantee, "live source: it cannot replay from a recorded position")) {
+      refuse(`guarantee "${guarantee}" needs sources that replay: current value is "${source.name}"`);
+    }
+  }
+  return { "~weir/Job": { graph } as Job<ServicesOf<F>>["~weir/Job"], name, guarantee };
+};
+
+/** The graph of a job. */
+export const graphOf = (job: Job<unknown>): Graph => job["~weir/Job"].graph;
+
+/** What the state of each stateful operator of a job depends on. */
+export const fingerprints = (job: Job<unknown>): Readonly<Record<string, string>> => fingerprintsOf(graphOf(job));

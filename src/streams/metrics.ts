@@ -1,0 +1,86 @@
+/**
+ * What can be read from a running job.
+ *
+ * @module
+ */
+import type { MailboxStats } from "../actors/mailbox.ts";
+import type { Counters } from "./operators/stateful.ts";
+import type { Position } from "./source.ts";
+
+/** One split of a source. */
+export interface SplitMetrics {
+  readonly source: string;
+  readonly split: string;
+  /** Where the source reads on; null before the first record. */
+  readonly position: Position | null;
+  /** Records read over the life of the job. */
+  readonly records: number;
+  readonly ended: boolean;
+  /** How much is known to lie ahead, in `lagUnit`. */
+  readonly lag: number;
+  readonly lagUnit: "records" | "bytes";
+}
+
+/** The mailboxes of one stage, together. */
+export interface QueueMetrics extends MailboxStats {
+  readonly stage: string;
+  /** How many mailboxes there are. */
+  readonly mailboxes: number;
+}
+
+/** One sink. */
+export interface SinkMetrics {
+  readonly sink: string;
+  /** The last epoch that the manifest knows to be published. */
+  readonly publishedEpoch: number;
+  /** Rows and bytes committed over the life of the job. */
+  readonly rows: number;
+  readonly bytes: number;
+  /** Rows that were committed and never written: only under at-most-once. */
+  readonly lostRows: number;
+}
+
+/** The epochs of this run. */
+export interface EpochMetrics {
+  /** The last committed epoch. */
+  readonly epoch: number;
+  readonly committed: number;
+  /** Bytes of state, control and outbox written. */
+  readonly bytes: number;
+  readonly atomics: number;
+  readonly commitMillis: number;
+  readonly publishMillis: number;
+}
+
+/** A snapshot of a running job. Numbers of operators and splits cover the life of the job, the others this run. */
+export interface JobMetrics {
+  readonly job: string;
+  /** How long this run has lasted, in milliseconds. */
+  readonly runMillis: number;
+  /** How often the job was started anew from its last epoch, in this process. */
+  readonly restarts: number;
+  readonly splits: ReadonlyArray<SplitMetrics>;
+  /** The event time that each of the job's watermarks has reached, in epoch milliseconds, by operator. */
+  readonly watermarks: Readonly<Record<string, number>>;
+  /** What operators have counted, by their names. */
+  readonly operators: Readonly<Record<string, Counters>>;
+  readonly queues: ReadonlyArray<QueueMetrics>;
+  readonly sinks: ReadonlyArray<SinkMetrics>;
+  readonly epochs: EpochMetrics;
+}
+
+/** The mailboxes of a stage as one: depths and times add up, the bound is that of each. */
+export const queueMetrics = (stage: string, all: ReadonlyArray<MailboxStats>): QueueMetrics => ({
+  stage,
+  mailboxes: all.length,
+  depth: all.reduce((sum, { depth }) => sum + depth, 0),
+  depthMax: Math.max(0, ...all.map(({ depthMax }) => depthMax)),
+  recordsMax: Math.max(0, ...all.map(({ recordsMax }) => recordsMax)),
+  blockedMillis: all.reduce((sum, { blockedMillis }) => sum + blockedMillis, 0),
+});
+
+/** Adds counters of the same operator in several partitions. */
+export const addCounters = (into: Record<string, Counters>, name: string, counters: Counters): void => {
+  const sums = into[name] ??= {};
+  for (const [counter, value] of Object.entries(counters)) sums[counter] = (sums[counter] ?? 0) + value;
+};

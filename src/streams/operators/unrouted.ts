@@ -1,0 +1,42 @@
+/**
+ * Where the records of a branch go that ends in no sink: they are counted.
+ *
+ * @module
+ */
+import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { Delta } from "../../kv-state/delta.ts";
+import type { Counters, Stateful } from "./stateful.ts";
+
+/** Counts what nobody consumes. */
+export class UnroutedOperator implements Receiver, Stateful {
+  readonly name: string;
+  readonly counters: Counters = { unrouted: 0 };
+  readonly #onLetter: (letter: Letter) => void;
+
+  constructor(name: string, onLetter: (letter: Letter) => void) {
+    this.name = name;
+    this.#onLetter = onLetter;
+  }
+
+  record(): void {
+    this.counters.unrouted++;
+  }
+
+  watermark(): void {}
+
+  letter(letter: Letter): void {
+    this.#onLetter(letter);
+  }
+
+  takeDeltas(_partition: number, _into: Array<Delta>): void {}
+
+  applyDelta(_delta: Delta): void {}
+
+  snapshot(): unknown {
+    return this.counters;
+  }
+
+  restore(snapshot: unknown): void {
+    Object.assign(this.counters, snapshot);
+  }
+}

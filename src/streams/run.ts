@@ -1,0 +1,407 @@
+/**
+ * Running a job: recover, read, commit, and start anew from the last epoch when something fails that may pass.
+ *
+ * @module
+ */
+import { Clock, Deferred, type Duration, Effect, Queue, Schedule, type Scope } from "effect";
+import { runActor } from "../actors/actor.ts";
+import { Signal } from "../actors/signal.ts";
+import { openCommitter } from "../exactly-once/committer.ts";
+import { type CollectedEpoch, EpochCollector } from "../exactly-once/epoch-collector.ts";
+import type { EpochStore } from "../exactly-once/epoch-store.ts";
+import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
+import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
+import { denoKv } from "../kv-state/deno-kv.ts";
+import type { IncompatibleState, KvError, StateCorrupted } from "../kv-state/errors.ts";
+import type { KvProvider } from "../kv-state/kv.ts";
+import { assemble, type Assembly } from "./assembly.ts";
+import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
+import { type IngestControl, runIngest } from "./ingest.ts";
+import { fingerprints, graphOf, type Job } from "./job.ts";
+import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from "./metrics.ts";
+import type { Counters } from "./operators/stateful.ts";
+import { type SplitProgress, SplitReader } from "./split-reader.ts";
+
+/** Everything that can end a job. */
+export type JobError =
+  | SourceError
+  | SinkError
+  | UserCodeError
+  | InvalidJob
+  | KvError
+  | StateCorrupted
+  | IncompatibleState
+  | StateBehindOutput
+  | Fenced;
+
+/** How a job is run. */
+export interface RunOptions {
+  /**
+   * Where the job's state is kept: a file, or `":memory:"` for a run that need not survive.
+   *
+   * @default {".weir/<job>.kv"}
+   */
+  readonly state?: string;
+  /** What opens the state. Default: Deno KV. */
+  readonly kv?: KvProvider;
+  /** How long an epoch lasts: results become visible, and a crash goes back, by at most about this. Default: 1 second. */
+  readonly epochInterval?: Duration.Input;
+  /** How many records an epoch holds before it ends early. Default: no bound but time and bytes. */
+  readonly epochRecordsMax?: number;
+  /** How many bytes of output an epoch holds before it ends early. Default: 64 MiB. */
+  readonly epochBytesMax?: number;
+  /** How many records are read at once. Results do not depend on it. Default: 1,024. */
+  readonly batchRecordsMax?: number;
+  /** How many records wait between two actors before the first one has to wait. Default: 8,192. */
+  readonly queueRecordsMax?: number;
+  /**
+   * How many slices the keys of the job are dealt out to, each with an actor of its own. It is fixed when the job first
+   * starts, as its state is cut by it. Default: 32.
+   */
+  readonly keyedPartitions?: number;
+  /**
+   * When to start anew from the last epoch after an error that may pass (a source, sink or store that failed).
+   * Default: five times, after 100 milliseconds and then twice as long each time.
+   */
+  readonly restart?: Schedule.Schedule<unknown, JobError>;
+}
+
+/** Bounds that hold unless a run says otherwise. */
+export const runDefaults = {
+  epochMillis: 1_000,
+  epochBytesMax: 64 * 1_024 * 1_024,
+  batchRecordsMax: 1_024,
+  queueRecordsMax: 8_192,
+  keyedPartitions: 32,
+  restartsMax: 5,
+  restartMillisMin: 100,
+} as const;
+
+/** How a run ended. */
+export interface JobSummary {
+  readonly job: string;
+  /** `"ended"` when every source has ended and every window has fired; `"stopped"` when it was asked to stop. */
+  readonly outcome: "ended" | "stopped";
+  readonly metrics: JobMetrics;
+}
+
+/** A job that is running. */
+export interface RunningJob {
+  /** What can be read from it right now. */
+  readonly metrics: Effect.Effect<JobMetrics>;
+  /** Asks the job to stop after a last epoch, with its windows left open, and waits until it has. */
+  readonly stop: Effect.Effect<JobSummary, JobError>;
+  /** Waits until the job has ended. */
+  readonly await: Effect.Effect<JobSummary, JobError>;
+}
+
+/** What an epoch's control value holds. */
+interface Control {
+  readonly round: number;
+  readonly splits: ReadonlyArray<readonly [source: string, split: string, progress: SplitProgress]>;
+  readonly operators: ReadonlyArray<readonly [operator: string, partition: number, snapshot: unknown]>;
+  readonly lost: Readonly<Record<string, number>>;
+}
+
+/** What a run shares with the world outside over all its restarts. */
+interface RunState {
+  stop: boolean;
+  restarts: number;
+  /** Wakes the ingest of the attempt that is running. */
+  notify: () => void;
+  metrics: () => JobMetrics;
+}
+
+const emptyMetrics = (job: string): JobMetrics => ({
+  job,
+  runMillis: 0,
+  restarts: 0,
+  splits: [],
+  watermarks: {},
+  operators: {},
+  queues: [],
+  sinks: [],
+  epochs: { epoch: 0, committed: 0, bytes: 0, atomics: 0, commitMillis: 0, publishMillis: 0 },
+});
+
+const mayPass = (error: JobError): boolean =>
+  (error._tag === "SourceError" || error._tag === "SinkError" || error._tag === "KvError") && error.retryable;
+
+const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, InvalidJob> => {
+  const bounds = {
+    epochRecordsMax: options.epochRecordsMax,
+    epochBytesMax: options.epochBytesMax,
+    batchRecordsMax: options.batchRecordsMax,
+    queueRecordsMax: options.queueRecordsMax,
+    keyedPartitions: options.keyedPartitions,
+  };
+  for (const [name, value] of Object.entries(bounds)) {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+    const rule = `${name} must be a whole number above 0`;
+    return Effect.fail(new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${value}`, job, rule }));
+  }
+  return Effect.void;
+};
+
+/**
+ * Starts a job in the background of a scope. When the scope closes first, the job ends at once; what was not committed is
+ * done again at the next start.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect";
+ * import { Flow, Job, Sink, Source } from "@weir/streams";
+ *
+ * const job = Job.make({
+ *   name: "words",
+ *   guarantee: "exactly-once",
+ *   flows: [Flow.from(Source.array("words", ["a", "stream"])).pipe(Flow.to(Sink.memory("words")))],
+ * });
+ * const program = Effect.gen(function* () {
+ *   const running = yield* Job.start(job, { state: ":memory:" });
+ *   const { splits } = yield* running.metrics;
+ *   console.log(splits);
+ *   return yield* running.await;
+ * });
+ * await Effect.runPromise(Effect.scoped(program));
+ * ```
+ */
+export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<RunningJob, never, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const state: RunState = { stop: false, restarts: -1, notify: () => {}, metrics: () => emptyMetrics(job.name) };
+    const done = yield* Deferred.make<JobSummary, JobError>();
+    const attempt = Effect.suspend(() => {
+      state.restarts++;
+      return Effect.scoped(runOnce(job, options, state));
+    }) as Effect.Effect<JobSummary, JobError, R>;
+    const schedule: Schedule.Schedule<unknown, JobError> = options.restart ??
+      Schedule.exponential(runDefaults.restartMillisMin).pipe(Schedule.upTo({ times: runDefaults.restartsMax }));
+    yield* checkOptions(job.name, options).pipe(
+      Effect.andThen(attempt),
+      Effect.retry({ schedule, while: mayPass }),
+      Effect.onExit((exit) => Deferred.done(done, exit)),
+      Effect.exit,
+      Effect.forkScoped,
+    );
+    return {
+      metrics: Effect.sync(() => state.metrics()),
+      stop: Effect.suspend(() => {
+        state.stop = true;
+        state.notify();
+        return Deferred.await(done);
+      }),
+      await: Deferred.await(done),
+    };
+  });
+
+/**
+ * Runs a job to its end: for bounded sources until every window has fired, otherwise until it fails or is interrupted.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Effect } from "effect";
+ * import { Flow, Job, Sink, Source } from "@weir/streams";
+ *
+ * const words = Sink.memory<string>("words");
+ * const job = Job.make({
+ *   name: "words",
+ *   guarantee: "exactly-once",
+ *   flows: [Flow.from(Source.array("words", ["a", "stream"])).pipe(Flow.to(words))],
+ * });
+ * const { outcome } = await Effect.runPromise(Job.run(job, { state: ":memory:" }));
+ * assert.equal(outcome, "ended");
+ * assert.deepEqual(words.values(), ["a", "stream"]);
+ * ```
+ */
+export const run = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<JobSummary, JobError, R> =>
+  Effect.scoped(Effect.flatMap(start(job, options), (running) => running.await)) as Effect.Effect<JobSummary, JobError, R>;
+
+/** One attempt: from the last epoch until the job ends or something fails. */
+const runOnce = (
+  job: Job<unknown>,
+  options: RunOptions,
+  state: RunState,
+): Effect.Effect<JobSummary, JobError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const graph = graphOf(job);
+    const batchRecordsMax = options.batchRecordsMax ?? runDefaults.batchRecordsMax;
+    const epochBytesMax = options.epochBytesMax ?? runDefaults.epochBytesMax;
+    const epochRecordsMax = options.epochRecordsMax ?? Infinity;
+    const keyedPartitions = options.keyedPartitions ?? runDefaults.keyedPartitions;
+    const began = yield* Clock.currentTimeMillis;
+    const clock = yield* Effect.clockWith(Effect.succeed);
+
+    const kv = yield* (options.kv ?? denoKv).open(options.state ?? `.weir/${job.name}.kv`);
+    const store = yield* openEpochStore(kv, { job: job.name, keyedPartitions, fingerprints: fingerprints(job) });
+    const control = store.recovered.control as Control | undefined;
+
+    const sources = [...new Set(graph.sources.map(({ source }) => source))];
+    const splits = yield* Effect.forEach(sources, (source) =>
+      (source.splits as Effect.Effect<ReadonlyArray<string>, SourceError>).pipe(
+        Effect.map((names) => names.map((split) => ({ source, split }))),
+      )).pipe(Effect.map((all) => all.flat()));
+
+    const assembly = assemble({
+      job: job.name,
+      graph,
+      splits: splits.map(({ source, split }) => ({ source: source.name, split })),
+      keyedPartitions,
+      mailboxRecordsMax: options.queueRecordsMax ?? runDefaults.queueRecordsMax,
+    });
+    yield* restore(assembly, store, control);
+    const sinks = [...new Set(graph.sinks.map(({ sink }) => sink))];
+    const committer = yield* openCommitter({ store, sinks, guarantee: job.guarantee, lost: control?.lost ?? {} });
+
+    const signal = new Signal();
+    const ingestControl: IngestControl = {
+      get stop() {
+        return state.stop;
+      },
+      due: false,
+      idle: true,
+      signal,
+    };
+    const progress = new Map(control?.splits.map(([source, split, one]) => [`${source}\n${split}`, one]));
+    const readers = splits.map(({ source, split }, k) =>
+      new SplitReader({
+        split: k,
+        source,
+        name: split,
+        progress: progress.get(`${source.name}\n${split}`),
+        batchRecordsMax,
+        onNews: signal,
+      })
+    );
+    assembly.ingest.context.round = control?.round ?? 0;
+
+    let epochs: EpochMetrics = { ...emptyMetrics(job.name).epochs, epoch: store.epoch() };
+    state.notify = () => signal.notify();
+    state.metrics = () => ({
+      job: job.name,
+      runMillis: clock.currentTimeMillisUnsafe() - began,
+      restarts: state.restarts,
+      splits: readers.map((reader) => ({
+        source: reader.source.name,
+        split: reader.name,
+        position: reader.position,
+        records: reader.count,
+        ended: reader.ended,
+        lag: reader.lag,
+        lagUnit: reader.source.lagUnit,
+      })),
+      watermarks: Object.fromEntries(assembly.eventTimes.map((operator) => [operator.name, operator.merged])),
+      operators: countersOf(assembly),
+      queues: graph.stages.slice(1).map((stage) =>
+        queueMetrics(
+          stage.name,
+          assembly.tasks.filter((task) => task.stage === stage).flatMap((task) => task.mailboxes.map((box) => box.stats)),
+        )
+      ),
+      sinks: sinks.map(({ name }) => {
+        const { published, committedOffset } = store.progress(name);
+        const lostRows = committer.lost()[name] ?? 0;
+        return { sink: name, publishedEpoch: published, ...committedOffset, lostRows };
+      }),
+      epochs,
+    });
+
+    // Epochs are handed from the actors to the committer; there is never more than one on its way.
+    const collected = yield* Queue.bounded<{ readonly epoch: CollectedEpoch; readonly control: Control }>(1);
+    let pending: { readonly round: number; readonly splits: Control["splits"]; readonly isEmpty: boolean } | null = null;
+    const collector = new EpochCollector(assembly.tasks.length, (epoch) => {
+      const { round, splits } = pending!;
+      Queue.offerUnsafe(collected, {
+        epoch,
+        control: { round, splits, operators: epoch.snapshots, lost: committer.lost() },
+      });
+    });
+
+    const commitEpochs = Effect.gen(function* () {
+      for (;;) {
+        const { epoch, control } = yield* Queue.take(collected);
+        if (!pending!.isEmpty) {
+          const { bytes, atomics, commitMillis, publishMillis } = yield* committer.commit(epoch, control);
+          epochs = {
+            epoch: epoch.epoch,
+            committed: epochs.committed + 1,
+            bytes: epochs.bytes + bytes,
+            atomics: epochs.atomics + atomics,
+            commitMillis: epochs.commitMillis + commitMillis,
+            publishMillis: epochs.publishMillis + publishMillis,
+          };
+        }
+        if (epoch.last) {
+          yield* committer.close;
+          return;
+        }
+        ingestControl.idle = true;
+        signal.notify();
+      }
+    });
+
+    const ingest = runIngest({
+      context: assembly.ingest.context,
+      control: ingestControl,
+      readers,
+      entries: assembly.entries,
+      eventTimes: assembly.eventTimes,
+      exchanges: assembly.ingest.exchanges,
+      batchRecordsMax,
+      isFull: (records) => records >= epochRecordsMax || assembly.gauge.bytes >= epochBytesMax,
+      epoch: store.epoch(),
+      onBarrier: ({ epoch, last }, isEmpty) => {
+        const { round } = assembly.ingest.context;
+        pending = {
+          round,
+          splits: readers.map((reader) => [reader.source.name, reader.name, reader.progress] as const),
+          isEmpty,
+        };
+        collector.add(0, epoch, last, assembly.ingest.takeShare());
+      },
+      onThrow: assembly.ingest.onThrow,
+    });
+
+    const actors = assembly.tasks.slice(1).map((task, k) =>
+      runActor(task.actor(({ epoch, last }) => collector.add(k + 1, epoch, last, task.takeShare())))
+    ) as unknown as ReadonlyArray<Effect.Effect<void, UserCodeError>>;
+
+    const epochTimer = Effect.sleep(options.epochInterval ?? runDefaults.epochMillis).pipe(
+      Effect.andThen(Effect.sync(() => {
+        ingestControl.due = true;
+        signal.notify();
+      })),
+      Effect.forever,
+    );
+    yield* Effect.forkScoped(epochTimer);
+
+    // The first of them to fail ends them all.
+    yield* Effect.all([ingest, commitEpochs, ...actors], { concurrency: "unbounded", discard: true });
+    const outcome = readers.every((reader) => reader.ended) ? "ended" : "stopped";
+    return { job: job.name, outcome, metrics: state.metrics() };
+  });
+
+/** Brings every operator to where the last epoch left it. */
+const restore = (
+  assembly: Assembly,
+  store: EpochStore,
+  control: Control | undefined,
+): Effect.Effect<void, KvError | StateCorrupted> =>
+  Effect.gen(function* () {
+    if (control === undefined) return;
+    const operators = new Map(
+      assembly.tasks.flatMap((task) => task.statefuls.map((operator) => [`${operator.name}/${task.partition}`, operator])),
+    );
+    // A window may keep a second table beside its own, named after it.
+    yield* store.restore((delta) => operators.get(`${delta.table.split("#")[0]}/${delta.partition}`)?.applyDelta(delta));
+    for (const [name, partition, snapshot] of control.operators) operators.get(`${name}/${partition}`)?.restore(snapshot);
+  });
+
+const countersOf = (assembly: Assembly): Readonly<Record<string, Counters>> => {
+  const sums: Record<string, Counters> = {};
+  for (const { statefuls } of assembly.tasks) {
+    for (const { name, counters } of statefuls) if (Object.keys(counters).length > 0) addCounters(sums, name, counters);
+  }
+  return sums;
+};
+
