@@ -10,10 +10,13 @@ import type { Kv, KvKey } from "../kv-state/kv.ts";
 import { type Chunk, chunkKeys, segmentLabel, type SegmentRef } from "../kv-state/segment.ts";
 import { AtomicBatch } from "./atomic-batch.ts";
 import type { Ledger } from "./commit.ts";
-import type { Fenced } from "./errors.ts";
+import { Fenced } from "./errors.ts";
 
 /** How many segments of state there may be before a commit waits for the compaction that is running. */
 export const stateSegmentsMax = 256;
+
+/** The most commits between a failed compaction and the next: the pause doubles with every failure in a row. */
+export const compactionPauseCommitsMax = 1_024;
 
 /** What the compactor has done so far. */
 export interface CompactionStats {
@@ -36,6 +39,7 @@ export class Compactor {
   #merged: Merged | null = null;
   #running: Fiber.Fiber<void> | null = null;
   #commitsToWait = 0;
+  #pauseCommits = compactionFanIn;
   #done = 0;
   #failed = 0;
 
@@ -98,12 +102,16 @@ export class Compactor {
         this.#running = null;
         if (Exit.isSuccess(exit)) {
           this.#done++;
+          this.#pauseCommits = compactionFanIn;
           this.#merged = { replaced: segments, by: exit.value };
           return Effect.void;
         }
         if (Cause.hasInterruptsOnly(exit.cause)) return Effect.void;
         this.#failed++;
-        this.#commitsToWait = compactionFanIn;
+        this.#commitsToWait = this.#pauseCommits;
+        this.#pauseCommits = Math.min(2 * this.#pauseCommits, compactionPauseCommitsMax);
+        // A lost claim is nothing to warn of: whoever commits next is told.
+        if (Cause.squash(exit.cause) instanceof Fenced) return Effect.void;
         return Effect.logWarning(`Cannot compact the state of job ${JSON.stringify(this.#ledger.job)}`, exit.cause);
       }),
     );

@@ -10,7 +10,7 @@
  */
 import { Effect } from "effect";
 import type { Delta } from "./delta.ts";
-import { compareDeltas, DeltaPacker, unpackDeltas } from "./delta-codec.ts";
+import { compareDeltas, DeltaPacker, unpackDeltas, weightOf } from "./delta-codec.ts";
 import type { KvError, StateCorrupted } from "./errors.ts";
 import type { Kv } from "./kv.ts";
 import { type Chunk, type SegmentName, SegmentPacker, segmentReader, type SegmentRef } from "./segment.ts";
@@ -19,10 +19,15 @@ import { type Chunk, type SegmentName, SegmentPacker, segmentReader, type Segmen
 export const compactionFanIn = 8;
 /** The most segments that are merged at once. Each holds one block in memory meanwhile. */
 export const compactionSegmentsMax = 64;
+/** How many of them are read at the same time when a merge begins. */
+export const compactionReadsMax = 8;
 /** Segments up to this size are of tier 0. */
 export const smallestTierBytes = 65_536;
 /** The newer segments may hold this many times the bytes of the oldest one before all are merged into it. */
 export const newerBytesRatioMax = 2;
+
+/** How many entries are merged before other fibers get their turn. A table is never interrupted. */
+export const mergeTurnEntries = 8_192;
 
 /** Which segments to merge: `from` to `to` (exclusive) of the list. */
 export interface CompactionPlan {
@@ -184,6 +189,8 @@ export const compactSegments = <E>(
       }
       return true;
     });
+    yield* Effect.forEach(cursors, fill, { concurrency: compactionReadsMax });
+    let entries = 0;
     while (true) {
       let first: Delta | null = null;
       for (const cursor of cursors) {
@@ -195,12 +202,16 @@ export const compactSegments = <E>(
       const group: Array<Delta> = [];
       for (const cursor of cursors) {
         while ((yield* fill(cursor)) && compareDeltas(cursor.deltas[cursor.at], first) === 0) {
-          group.push(cursor.deltas[cursor.at++]);
+          const delta = cursor.deltas[cursor.at++];
+          group.push(delta);
+          entries += weightOf(delta);
         }
       }
       for (const delta of mergeDeltas(group, options.oldest)) {
         for (const chunk of packed.add(delta)) yield* options.put(chunk);
       }
+      if (entries < mergeTurnEntries) continue;
+      entries = 0;
       yield* Effect.yieldNow;
     }
     for (const chunk of packed.end()) yield* options.put(chunk);

@@ -92,8 +92,10 @@ export const unpackDeltas = (block: unknown): Array<Delta> => {
 export const compareDeltas = (a: Delta, b: Delta): number =>
   a.table < b.table ? -1 : a.table > b.table ? 1 : a.partition - b.partition;
 
+const noRows = new Uint32Array(0);
+
 /** How many entries a delta has; one for the delta itself. */
-const weightOf = (delta: Delta): number => 1 + delta.rows.length + delta.newKeys.length + delta.removed.length;
+export const weightOf = (delta: Delta): number => 1 + delta.rows.length + delta.newKeys.length + delta.removed.length;
 
 /** Collects deltas into blocks of bounded size and packs these into a segment. Deltas must come in their order. */
 export class DeltaPacker {
@@ -142,55 +144,55 @@ export class DeltaPacker {
  * first the changes of old rows, then new rows in the order of their ids, each with its key, and removals last.
  */
 export const splitDelta = (delta: Delta, weightMax: number): Array<Delta> => {
-  const { rows, width, numbers, objects, firstNewRow, newKeys, removed } = delta;
-  const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a] - rows[b]);
+  const { rows, width, numbers, objects, firstNewRow, newKeys, removed } = inRowOrder(delta);
   const parts: Array<Delta> = [];
-  const part = (from: number, to: number, keysFrom: number, keysTo: number): void => {
-    const picked = order.subarray(from, to);
-    const partNumbers = new Float64Array(picked.length * width);
-    picked.forEach((index, i) => partNumbers.set(numbers.subarray(index * width, (index + 1) * width), i * width));
+  let at = 0;
+  /** Adds a part with the next rows up to `end`, and the new keys between two positions. */
+  const part = (end: number, keysFrom: number, keysTo: number, removing: Uint32Array = noRows): void => {
     parts.push({
       ...delta,
       firstNewRow: firstNewRow + keysFrom,
       newKeys: newKeys.slice(keysFrom, keysTo),
-      rows: picked.map((index) => rows[index]),
-      numbers: partNumbers,
-      objects: objects.length === 0 ? [] : Array.from(picked, (index) => objects[index]),
-      removed: new Uint32Array(0),
+      rows: rows.subarray(at, end),
+      numbers: numbers.subarray(at * width, end * width),
+      objects: objects.slice(at, end),
+      removed: removing,
     });
-  };
-  let at = 0;
-  const rowsBelow = (id: number, max: number): number => {
-    let end = at;
-    while (end < order.length && end - at < max && rows[order[end]] < id) end++;
-    return end;
-  };
-  while (at < order.length && rows[order[at]] < firstNewRow) {
-    const end = rowsBelow(firstNewRow, Math.max(1, weightMax));
-    part(at, end, 0, 0);
     at = end;
+  };
+  while (at < rows.length && rows[at] < firstNewRow) {
+    let end = at;
+    while (end < rows.length && end - at < weightMax && rows[end] < firstNewRow) end++;
+    part(end, 0, 0);
   }
   // A new row counts twice: its key and its entry.
   const keysPerPart = Math.max(1, weightMax >>> 1);
   for (let key = 0; key < newKeys.length; key += keysPerPart) {
     const keyEnd = Math.min(key + keysPerPart, newKeys.length);
-    const end = rowsBelow(firstNewRow + keyEnd, order.length);
-    part(at, end, key, keyEnd);
-    at = end;
+    let end = at;
+    while (end < rows.length && rows[end] < firstNewRow + keyEnd) end++;
+    part(end, key, keyEnd);
   }
-  if (at < order.length) {
-    throw new RangeError(`Cannot split a delta as each of its rows needs a key: row ${rows[order[at]]} has none`);
+  if (at < rows.length) {
+    throw new RangeError(`Cannot split a delta as each of its rows needs a key: row ${rows[at]} has none`);
   }
-  const empty: Delta = {
-    ...delta,
-    firstNewRow: firstNewRow + newKeys.length,
-    newKeys: [],
-    rows: new Uint32Array(0),
-    numbers: new Float64Array(0),
-    objects: [],
-  };
   for (let from = 0; from < removed.length; from += weightMax) {
-    parts.push({ ...empty, removed: removed.slice(from, from + weightMax) });
+    part(at, newKeys.length, newKeys.length, removed.subarray(from, from + weightMax));
   }
   return parts;
+};
+
+/** The same delta with its rows in ascending order; itself if they are already, as they usually are. */
+const inRowOrder = (delta: Delta): Delta => {
+  const { rows, width, numbers, objects } = delta;
+  if (rows.every((row, i) => i === 0 || rows[i - 1] < row)) return delta;
+  const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a] - rows[b]);
+  const sorted = new Float64Array(numbers.length);
+  order.forEach((from, to) => sorted.set(numbers.subarray(from * width, (from + 1) * width), to * width));
+  return {
+    ...delta,
+    rows: order.map((index) => rows[index]),
+    numbers: sorted,
+    objects: objects.length === 0 ? objects : Array.from(order, (index) => objects[index]),
+  };
 };

@@ -133,8 +133,8 @@ export const runIngest = (
           entry.record(record, undefined, NaN, beginningOfTime);
         }
       });
-      // A full round never ends its split, even if nothing follows: so rounds do not depend on when that becomes known.
-      const ended = taken < limit && reader.exhausted && reader.buffered === 0;
+      // A split ends in a round of its own: so every watermark that its records made is passed on before the last one.
+      const ended = taken === 0;
       if (ended) {
         reader.ended = true;
         for (const eventTime of eventTimes) eventTime.splitEnded(reader.split);

@@ -76,6 +76,10 @@ const orderOf = (key: KvKey): string => {
   return order;
 };
 
+/** Whether a key begins with all parts of a prefix; a longer last part begins with an escaped NUL where it goes on. */
+const isUnder = (prefix: string, order: string): boolean =>
+  order.startsWith(prefix) && order.charCodeAt(prefix.length) !== 0xff;
+
 /** The first index whose order is not below `order`. */
 const lowerBound = (stored: ReadonlyArray<Stored>, order: string): number => {
   let low = 0;
@@ -208,7 +212,7 @@ export const memoryKv = (): MemoryKv => {
           const entries: Array<KvEntry> = [];
           for (let at = lowerBound(disk.stored, first); at < disk.stored.length && entries.length < max; at++) {
             const { order, entry } = disk.stored[at];
-            if (!order.startsWith(prefixOrder) || (last !== undefined && order >= last)) break;
+            if (!isUnder(prefixOrder, order) || (last !== undefined && order >= last)) break;
             // The prefix itself is not a key under it.
             if (order !== prefixOrder) entries.push(copyEntry(entry));
           }
