@@ -135,9 +135,9 @@ export const memoryKv = (): MemoryKv => {
       Effect.andThen(
         Effect.yieldNow,
         Effect.suspend(() => {
-          if (closed) return Effect.fail(refuse(operation, `use ${location} as it is open: it was closed`));
+          if (closed) return Effect.fail(refuse(operation, `use ${location} as it was closed`));
           if (crashed) {
-            return Effect.fail(refuse("crashed", `use ${location} as it is running: a crash was injected`));
+            return Effect.fail(refuse("crashed", `use ${location} as a crash was injected`));
           }
           try {
             return Effect.succeed(run());
@@ -225,10 +225,10 @@ export const memoryKv = (): MemoryKv => {
           if (fate === "ok") return apply(commit);
           if (fate === "fail-after" || fate === "crash-after") apply(commit);
           if (fate === "fail-before" || fate === "fail-after") {
-            throw refuse("commit", `commit to ${location}: a failure was injected`, true);
+            throw refuse("commit", `commit to ${location} as a failure was injected`, true);
           }
           crashed = true;
-          throw refuse("crashed", `commit to ${location}: a crash was injected`);
+          throw refuse("crashed", `commit to ${location} as a crash was injected`);
         }),
     };
     return { kv, close: () => void (closed = true) };
