@@ -8,6 +8,7 @@ import { Fenced } from "../src/exactly-once/errors.ts";
 import { inspect } from "../src/exactly-once/inspect.ts";
 import { type DurableEpochStore, openEpochStore } from "../src/exactly-once/open-epoch-store.ts";
 import { compactionFanIn } from "../src/kv-state/compaction.ts";
+import { droppedDelta } from "../src/kv-state/accumulator-table.ts";
 import type { Delta } from "../src/kv-state/delta.ts";
 import { denoKv } from "../src/kv-state/deno-kv.ts";
 import { IncompatibleState, KvError, StateCorrupted } from "../src/kv-state/errors.ts";
@@ -186,6 +187,10 @@ Deno.test("output without an outbox is counted, and output that was already visi
     const { published, publishedOffset } = store.progress("console");
     assert.deepEqual({ published, publishedOffset }, { published: 1, publishedOffset: { rows: 1, bytes: 10 } });
     assert.equal(store.progress("unknown").published, 0);
+    yield* store.commit(nth(2, [{ ...rowsFor(2), published: true }, { ...rowsFor(2, "empty"), rows: [] }]));
+    assert.deepEqual(store.progress("out").publishedOffset, { rows: 3, bytes: 30 });
+    assert.deepEqual(store.unpublished(), [], "an epoch without rows needs no publication");
+    assert.match(String(yield* Effect.exit(store.commit(nth(3, [rowsFor(3), rowsFor(3)])))), /one output an epoch/);
   })));
 
 Deno.test("several jobs share one store without seeing each other", () =>
@@ -450,6 +455,19 @@ Deno.test("a manifest that outgrows its value is a clear error, and is not retri
     yield* store.commit(nth(1));
   })));
 
+Deno.test("keys that do not fit the flip that replaces them are deleted with later ones", () =>
+  run(Effect.gen(function* () {
+    const provider = memoryKv();
+    const store = yield* openAt(provider, "store");
+    // More chunks than one atomic has room for keys.
+    yield* store.commit({ ...nth(1), control: new Uint8Array(900 * chunkPayloadBytesMax) });
+    yield* store.commit(nth(2));
+    assert.ok(provider.entries("store").length > 5);
+    yield* store.commit(nth(3));
+    // The manifest, the claim, the control value, and one segment an epoch.
+    assert.equal(provider.entries("store").length, 6);
+  })));
+
 // Damage
 
 Deno.test("whatever bit flips in what the manifest names, it is reported and nothing is restored from it", () =>
@@ -515,6 +533,23 @@ onEveryStore(
       assert.equal((yield* kv.list({ prefix: [] }, 1_000)).length, 2 + again.recovered.segments.count);
     })),
 );
+
+Deno.test("a namespace of an old segment stays dropped when only newer segments are compacted", () =>
+  run(Effect.gen(function* () {
+    const provider = memoryKv();
+    const store = yield* openAt(provider, "store");
+    const bulk = { ...oneRow(1), namespace: 60_000, objects: [[large(1_000_000)]] };
+    const short = { ...bulk, namespace: 120_000, objects: [["short"]] };
+    yield* store.commit({ ...nth(1), deltas: [bulk, short] });
+    yield* store.commit({ ...nth(2), deltas: [droppedDelta("counts", 0, 120_000)] });
+    let epoch = 3;
+    for (; store.compactions().done === 0; epoch++) yield* store.commit({ ...nth(epoch), deltas: [oneRow(epoch - 2)] });
+    yield* store.commit({ ...nth(epoch), deltas: [] });
+    const again = yield* openAt(provider, "store");
+    assert.ok(again.recovered.segments.bytes > 1_000_000 && again.recovered.segments.count < compactionFanIn);
+    const rows = Array.from({ length: epoch - 3 }, (_, i) => oneRow(i + 1));
+    assert.deepEqual(yield* restored(again), RestoredState.of([bulk, ...rows]).contents());
+  })));
 
 Deno.test("a compaction that fails is counted, does no harm, and is tried again after later commits", () =>
   run(Effect.gen(function* () {

@@ -359,6 +359,7 @@ Deno.test("merged deltas give the same state as their originals, the order of ro
       const compacted = [...epochs.slice(0, from).flat(), ...merged, ...epochs.slice(to).flat()];
       assert.deepEqual(RestoredState.of(compacted).contents(), RestoredState.of(epochs.flat()).contents());
       if (from === 0) assert.ok(merged.every((delta) => !delta.dropped));
+      for (const { rows, removed } of merged) assert.ok(removed.every((row) => !rows.includes(row)));
       // Merging again changes nothing, whatever was merged before.
       const twice = mergeDeltas([...epochs.slice(0, from).flat(), ...merged], true);
       assert.deepEqual(

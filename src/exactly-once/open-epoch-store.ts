@@ -62,8 +62,16 @@ export const openEpochStore = (
           const text = `the epoch after ${last} is ${last + 1}: current value is ${next.epoch}`;
           return yield* Effect.die(new RangeError(`Cannot commit an epoch of job ${JSON.stringify(job)} as ${text}`));
         }
+        if (new Set(next.outputs.map(({ sink }) => sink)).size < next.outputs.length) {
+          const text = "a sink may have one output an epoch";
+          return yield* Effect.die(
+            new RangeError(`Cannot commit epoch ${next.epoch} of job ${JSON.stringify(job)} as ${text}`),
+          );
+        }
         const deltas = next.deltas.toSorted(compareDeltas);
         const published = new Map(noted);
+        // A sink that already shows this epoch shows those before it too.
+        for (const output of next.outputs) if (output.published) published.set(output.sink, last);
         let bytes = 0;
         const { atomics } = yield* ledger.flip(`commit epoch ${next.epoch}`, (attempt, put) =>
           Effect.gen(function* () {
@@ -134,11 +142,10 @@ export const openEpochStore = (
     const outbox: EpochStore["outbox"] = (epoch, sink) =>
       Effect.gen(function* () {
         const output = ledger.manifest.outbox.find((entry) => entry.epoch === epoch && entry.sink === sink);
-        if (output === undefined || output.segment === null && output.rows > 0) {
+        if (output === undefined || output.segment === null) {
           const what = `the rows of epoch ${epoch} for sink ${JSON.stringify(sink)}`;
           return yield* Effect.die(new RangeError(`Cannot read ${what} as the manifest names none`));
         }
-        if (output.segment === null) return [];
         let rows: Array<unknown> = [];
         yield* readSegment(kv, job, output.segment, (block) => {
           rows = rows.length === 0 ? block as Array<unknown> : rows.concat(block);

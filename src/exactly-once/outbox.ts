@@ -65,7 +65,9 @@ export const recordOutput = (
     : { ...before, committedRows, committedBytes };
   return {
     sinks: new Map(sinks).set(output.sink, record),
-    outbox: output.published ? outbox : [...outbox, { epoch, sink: output.sink, rows, bytes: output.bytes, segment }],
+    outbox: output.published || rows === 0
+      ? outbox
+      : [...outbox, { epoch, sink: output.sink, rows, bytes: output.bytes, segment }],
   };
 };
 
