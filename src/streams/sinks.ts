@@ -4,7 +4,7 @@
  * @module
  */
 export { console, type ConsoleOptions } from "./sinks/console.ts";
-export { appendOnly, type DriverOf, idempotent, transactional } from "./sinks/make.ts";
+export { appendOnly, idempotent, type SinkOptions, transactional } from "./sinks/make.ts";
 export { memory, type MemorySink } from "./sinks/memory.ts";
 export { ndjson, type NdjsonSinkOptions } from "./sinks/ndjson.ts";
 export { table, type TableMarker, type TableOptions } from "./sinks/table.ts";

@@ -3,15 +3,38 @@
  *
  * @module
  */
-import type { AppendOnly, End, Idempotent, Sink, SinkDriver, Transactional } from "../../exactly-once/sink.ts";
+import type { Effect, Scope } from "effect";
+import type { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
+import type {
+  AppendOnly,
+  End,
+  Idempotent,
+  Sink,
+  SinkContext,
+  SinkDriver,
+  SinkWriter,
+  Transactional,
+} from "../../exactly-once/sink.ts";
 
-/** A driver whose kind the constructor states. */
-export type DriverOf<A, Row> = Omit<SinkDriver<A, Row>, "kind">;
+/** A sink's driver, but for its kind, which the constructor states. */
+export interface SinkOptions<in A, in out Row> {
+  /**
+   * Turns a value into the row to store: something the structured clone algorithm can copy. What it throws is an error
+   * of the job with the record's coordinates.
+   */
+  readonly encode: (value: A) => Row;
+  /** The bytes a row takes in the sink. It bounds how much output waits to be published. */
+  readonly byteLength: (row: Row) => number;
+  /** Opens the sink, and closes it with its scope. */
+  readonly open: (
+    context: SinkContext,
+  ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
+}
 
 const make = <A, Row, S extends End>(
   name: string,
   kind: SinkDriver<A, Row>["kind"],
-  { encode, byteLength, open }: DriverOf<A, Row>,
+  { encode, byteLength, open }: SinkOptions<A, Row>,
 ): Sink<A, S> => ({ "~weir/Sink": undefined as never, name, driver: { kind, encode, byteLength, open } });
 
 /**
@@ -19,7 +42,7 @@ const make = <A, Row, S extends End>(
  * nothing. `open` reads that number back as `marker`.
  *
  * @param name A stable name, unique in the job.
- * @param driver How values become rows, and how the rows of an epoch are published.
+ * @param options How values become rows, and how the rows of an epoch are published.
  *
  * @example
  * ```ts
@@ -44,8 +67,8 @@ const make = <A, Row, S extends End>(
  * });
  * ```
  */
-export function transactional<A, Row>(name: string, driver: DriverOf<A, Row>): Sink<A, Transactional> {
-  return make(name, "transactional", driver);
+export function transactional<A, Row>(name: string, options: SinkOptions<A, Row>): Sink<A, Transactional> {
+  return make(name, "transactional", options);
 }
 
 /**
@@ -53,7 +76,7 @@ export function transactional<A, Row>(name: string, driver: DriverOf<A, Row>): S
  * published again, and a reader may see a part of it.
  *
  * @param name A stable name, unique in the job.
- * @param driver How values become rows, and how the rows of an epoch are published.
+ * @param options How values become rows, and how the rows of an epoch are published.
  *
  * @example
  * ```ts
@@ -76,15 +99,15 @@ export function transactional<A, Row>(name: string, driver: DriverOf<A, Row>): S
  * });
  * ```
  */
-export function idempotent<A, Row>(name: string, driver: DriverOf<A, Row>): Sink<A, Idempotent> {
-  return make(name, "idempotent", driver);
+export function idempotent<A, Row>(name: string, options: SinkOptions<A, Row>): Sink<A, Idempotent> {
+  return make(name, "idempotent", options);
 }
 
 /**
  * A sink in which every write shows at once and for ever, so that a crash may repeat it. Exactly-once jobs refuse it.
  *
  * @param name A stable name, unique in the job.
- * @param driver How values become rows, and how the rows of an epoch are published.
+ * @param options How values become rows, and how the rows of an epoch are published.
  *
  * @example
  * ```ts
@@ -107,6 +130,6 @@ export function idempotent<A, Row>(name: string, driver: DriverOf<A, Row>): Sink
  * });
  * ```
  */
-export function appendOnly<A, Row>(name: string, driver: DriverOf<A, Row>): Sink<A, AppendOnly> {
-  return make(name, "append-only", driver);
+export function appendOnly<A, Row>(name: string, options: SinkOptions<A, Row>): Sink<A, AppendOnly> {
+  return make(name, "append-only", options);
 }

@@ -9,7 +9,7 @@
 import { serialize } from "node:v8";
 
 /** How deep a value may be nested to count as plain. A value that contains itself gets there at once. */
-const plainDepthMax = 64;
+const plainDepthMax = 32;
 
 const notPlain: unique symbol = Symbol("not plain");
 
@@ -93,13 +93,17 @@ const plainBytes = (value: unknown, depthLeft: number): number => {
   }
   if (value === null) return primitiveBytes;
   if (depthLeft === 0) return NaN;
+  // Once a part is not plain the whole is not: a value that contains itself twice must not be walked to the end.
   if (Array.isArray(value)) {
     let bytes = arrayBytes;
-    for (let i = 0; i < value.length; i++) bytes += plainBytes(value[i], depthLeft - 1);
+    for (let i = 0; i < value.length && !Number.isNaN(bytes); i++) bytes += plainBytes(value[i], depthLeft - 1);
     return bytes;
   }
   if (!isPlainObject(value)) return NaN;
   let bytes = objectBytes;
-  for (const name of Object.keys(value)) bytes += stringBytes(name) + plainBytes(value[name], depthLeft - 1);
+  for (const name of Object.keys(value)) {
+    bytes += stringBytes(name) + plainBytes(value[name], depthLeft - 1);
+    if (Number.isNaN(bytes)) break;
+  }
   return bytes;
 };
