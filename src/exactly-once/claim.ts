@@ -13,6 +13,7 @@ import type { Kv, KvCheck, KvKey } from "../kv-state/kv.ts";
 import { decodeManifest, encodeManifest, type Manifest, manifestKey } from "../kv-state/manifest.ts";
 import type { EpochStoreOptions, OpenError } from "./epoch-store.ts";
 import { Fenced } from "./errors.ts";
+import { pauseBeforeRetry } from "./retry-pause.ts";
 
 /** How often a claim is tried while others claim the same job, or while the outcome is unknown. */
 export const claimAttemptsMax = 8;
@@ -140,15 +141,19 @@ export const claimJob = (kv: Kv, options: EpochStoreOptions): Effect.Effect<Clai
           { type: "set", key: manifestKey(job), value: encoded },
         ],
       }));
-      let versionstamp: string | null;
       if (Result.isSuccess(outcome)) {
-        versionstamp = outcome.success;
-      } else {
-        // The outcome is unknown. The id is random, so if its key is there, this very commit was applied.
-        failure = outcome.failure;
-        versionstamp = (yield* Effect.mapError(kv.get(key), () => outcome.failure))?.versionstamp ?? null;
+        if (outcome.success === null) continue;
+        return { id, check: { key, versionstamp: outcome.success }, manifest, versionstamp: outcome.success };
       }
-      if (versionstamp !== null) return { id, check: { key, versionstamp }, manifest, versionstamp };
+      // The outcome is unknown. The id is random, so if its key is there, this very commit was applied.
+      failure = outcome.failure;
+      const entry = yield* Effect.mapError(kv.get(key), () => outcome.failure);
+      if (entry !== null) {
+        const { versionstamp } = entry;
+        return { id, check: { key, versionstamp }, manifest, versionstamp };
+      }
+      if (!failure.retryable) return yield* failure;
+      yield* pauseBeforeRetry(attempt + 1);
     }
     if (failure !== null) return yield* failure;
     return yield* new Fenced({

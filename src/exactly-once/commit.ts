@@ -14,9 +14,10 @@ import type { Chunk } from "../kv-state/segment.ts";
 import { AtomicBatch } from "./atomic-batch.ts";
 import { type Claim, fenced, readManifest } from "./claim.ts";
 import type { Fenced } from "./errors.ts";
+import { pauseBeforeRetry } from "./retry-pause.ts";
 
 /** How often a flip is tried when its outcome was unknown and it turned out not to have been applied. */
-export const flipAttemptsMax = 3;
+export const flipAttemptsMax = 6;
 /** How many keys may wait for deletion before they are deleted apart from a flip. */
 export const garbageKeysMax = 4_096;
 
@@ -117,6 +118,7 @@ export class Ledger {
         // The manifest is as it was, so a check that did not hold was the claim's.
         if (failure === null) return yield* fenced(this.job, this.claim, doing);
         if (!failure.retryable || tries === flipAttemptsMax) return yield* failure;
+        yield* pauseBeforeRetry(tries);
       }
       yield* this.#sweep(doing, stats);
       return stats;

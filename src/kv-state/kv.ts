@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Context, type Effect, type Scope } from "effect";
+import type { Effect, Scope } from "effect";
 import type { KvError } from "./errors.ts";
 
 /** A key: a path of parts, ordered as Deno KV orders them. */
