@@ -12,15 +12,28 @@ import { progressOf, unpublishedOutputs } from "./outbox.ts";
 
 /** What the manifest says about a job. */
 export interface JobSummary {
+  /** The name of the job. */
   readonly job: string;
+  /** A random id made at the job's first start. */
   readonly lineage: string;
+  /** The last committed epoch; 0 before the first. */
   readonly epoch: number;
+  /** The claim under which the job is owned, or was last owned. */
   readonly claim: string;
+  /** Fixed at the job's first start. */
   readonly keyedPartitions: number;
+  /** The code that wrote the state. */
   readonly fingerprints: Fingerprints;
-  /** The segments of state, with the bytes of all of them. */
-  readonly state: { readonly segments: number; readonly bytes: number };
+  /** The segments that recovery reads, and their bytes. */
+  readonly state: {
+    /** How many there are. */
+    readonly segments: number;
+    /** The bytes of all of them. */
+    readonly bytes: number;
+  };
+  /** How far each sink has come. */
   readonly sinks: Readonly<Record<string, SinkProgress>>;
+  /** Committed output that is not recorded as published, in ascending order of epochs. */
   readonly unpublished: ReadonlyArray<UnpublishedOutput>;
 }
 

@@ -9,7 +9,7 @@ import type { KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
 import { chunkKeys, packRows, readSegment, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
 import { claimJob } from "./claim.ts";
-import { Ledger, type Put } from "./commit.ts";
+import { Ledger } from "./commit.ts";
 import { type CompactionStats, Compactor } from "./compactor.ts";
 import type { EpochCommit, EpochStore, EpochStoreOptions, OpenError } from "./epoch-store.ts";
 import { collectGarbage } from "./garbage.ts";
@@ -116,7 +116,7 @@ export const openEpochStore = (
     const flush = Effect.gen(function* () {
       if (noted.size === 0) return;
       const published = new Map(noted);
-      yield* ledger.flip("record what was published", (attempt, _put: Put) =>
+      yield* ledger.flip("record what was published", (attempt) =>
         Effect.sync(() => {
           const before = ledger.manifest;
           const merged = compactor.apply(before.state);
