@@ -1,5 +1,5 @@
 import * as Schema from "@effect/schema";
-import { Cause, Effect, Exit, Fiber, Stream } from "effect";
+import { Cause, Effect, Exit, Fiber, Result, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import fc from "fast-check";
 import assert from "node:assert/strict";
@@ -262,6 +262,52 @@ Deno.test("what cannot be decoded stands in the batch as a rejection that says w
     assert.deepEqual((records[2] as Rejected).raw, lines[2]);
     assert.equal((records[4] as Rejected).rawLength, 111);
   });
+});
+
+Deno.test("a record is decoded, or rejected, as the schema's own decoder does it", async () => {
+  // Made twice, because the source compiles the one that it is given.
+  const make = () =>
+    Schema.Struct({
+      id: Schema.NumberFromString,
+      at: Schema.DateFromString,
+      size: Schema.Int.check(Schema.isGreaterThan(3)),
+      tags: Schema.Array(Schema.Union([Schema.String, Schema.Struct({ n: Schema.Number })])),
+      note: Schema.optionalKey(Schema.NullOr(Schema.String)),
+      place: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("nowhere"))),
+    });
+  const decode = Schema.decodeUnknownResult(make());
+  const schema = make();
+  const field = <A>(good: fc.Arbitrary<A>) => fc.oneof({ weight: 9, arbitrary: good }, fc.jsonValue({ maxDepth: 1 }));
+  const record = fc.record({
+    id: field(fc.integer().map(String)),
+    at: field(fc.date({ noInvalidDate: true }).map((date) => date.toISOString())),
+    size: field(fc.integer({ min: 3 })),
+    tags: field(
+      fc.array(fc.oneof(fc.string(), fc.record({ n: fc.integer(), excess: fc.boolean() })), { maxLength: 3 }),
+    ),
+    note: field(fc.option(fc.string())),
+    place: field(fc.string()),
+    excess: fc.boolean(),
+  }, { requiredKeys: ["id", "at", "size", "tags"] });
+  await fc.assert(
+    fc.asyncProperty(fc.array(record, { maxLength: 30 }), (records) =>
+      withFile(
+        records.map((record) => `${JSON.stringify(record)}\n`).join(""),
+        async (path) => {
+          const source = Source.ndjson("records", { paths: path, schema });
+          const read = (await batchesOf(source, path)).flatMap((batch) => batch.records);
+          assert.deepEqual(
+            read.map((record) => record instanceof Rejected ? record.reason : record),
+            records.map((record) => {
+              const result = decode(JSON.parse(JSON.stringify(record)));
+              return Result.isSuccess(result)
+                ? result.success
+                : `does not match the schema: ${result.failure.message.replaceAll(/\s*\n\s*/g, " ")}`;
+            }),
+          );
+        },
+      )),
+  );
 });
 
 Deno.test("a schema that throws rejects the record", () =>

@@ -29,13 +29,21 @@ export interface DeadLetter<out E> {
 
 /** A dead letter as JSON. It has `raw` when the bytes are UTF-8, and `rawBase64` when they are not. */
 export interface DeadLetterJson {
+  /** See {@link DeadLetter.source}. */
   readonly source: string;
+  /** See {@link DeadLetter.split}. */
   readonly split: string;
+  /** See {@link DeadLetter.position}. */
   readonly position: Position;
+  /** See {@link DeadLetter.operator}. */
   readonly operator: string;
+  /** See {@link DeadLetter.reason}. */
   readonly reason: string;
+  /** The record's bytes as text. */
   readonly raw?: string;
+  /** The record's bytes in base64. */
   readonly rawBase64?: string;
+  /** See {@link DeadLetter.rawLength}. */
   readonly rawLength: number;
 }
 
@@ -74,7 +82,7 @@ const bytesToJson = (bytes: Uint8Array): { readonly raw: string } | { readonly r
  *
  * @example
  * ```ts
- * import { deadLetterSchema } from "@weir/streams";
+ * import { Flow } from "@weir/streams";
  * import * as Schema from "@effect/schema";
  * import assert from "node:assert/strict";
  *
@@ -88,7 +96,7 @@ const bytesToJson = (bytes: Uint8Array): { readonly raw: string } | { readonly r
  *   raw: new TextEncoder().encode("{oh}"),
  *   rawLength: 4,
  * };
- * assert.deepEqual(Schema.encodeSync(deadLetterSchema)(letter), {
+ * assert.deepEqual(Schema.encodeSync(Flow.deadLetterSchema)(letter), {
  *   source: "flights",
  *   split: "may.ndjson",
  *   position: 5,

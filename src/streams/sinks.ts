@@ -21,4 +21,5 @@ export type {
   SinkWriter,
   Transactional,
 } from "../exactly-once/sink.ts";
+export type { Kv, KvCheck, KvCommit, KvEntry, KvKey, KvMutation, KvProvider } from "../kv-state/kv.ts";
 export { SinkError, SinkErrorBase, StateBehindOutput, StateBehindOutputBase } from "../exactly-once/errors.ts";

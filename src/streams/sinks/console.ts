@@ -32,9 +32,12 @@ export interface ConsoleOptions<A> {
  *
  * @example
  * ```ts
- * import { Flow, Job, Sink, Source } from "@weir/streams";
+ * import { Flow, Sink, Source } from "@weir/streams";
  *
- * const print = Sink.console<{ city: string }>("print", { format: (row) => row.city });
+ * const cities = Source.array("cities", [{ city: "Bern" }]);
+ * const printed = Flow.from(cities).pipe(
+ *   Flow.to(Sink.console("print", { format: (row) => row.city })),
+ * );
  * ```
  */
 export function console<A>(name: string, options: ConsoleOptions<A> = {}): Sink<A, AppendOnly> {

@@ -25,7 +25,10 @@ export interface SinkOptions<in A, in out Row> {
   readonly encode: (value: A) => Row;
   /** The bytes a row takes in the sink. It bounds how much output waits to be published. */
   readonly byteLength: (row: Row) => number;
-  /** Opens the sink, and closes it with its scope. */
+  /**
+   * Opens the sink, and closes it with its scope. Name its parameter even where it is not used: TypeScript then infers
+   * the type of the rows from `encode`.
+   */
   readonly open: (
     context: SinkContext,
   ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
@@ -54,7 +57,7 @@ const make = <A, Row, S extends End>(
  * const names = Sink.transactional("names", {
  *   encode: (person: { name: string }) => person.name,
  *   byteLength: (row) => row.length,
- *   open: () =>
+ *   open: (_context) =>
  *     Effect.succeed({
  *       marker: database.epoch,
  *       publish: ({ epoch, rows }) =>
@@ -88,7 +91,7 @@ export function transactional<A, Row>(name: string, options: SinkOptions<A, Row>
  * const upsert = Sink.idempotent("totals", {
  *   encode: (total: { city: string; count: number }) => [total.city, total.count] as const,
  *   byteLength: ([city]) => city.length + 8,
- *   open: () =>
+ *   open: (_context) =>
  *     Effect.succeed({
  *       marker: null,
  *       publish: ({ rows }) =>
@@ -119,7 +122,7 @@ export function idempotent<A, Row>(name: string, options: SinkOptions<A, Row>): 
  * const alerts = Sink.appendOnly("alerts", {
  *   encode: (alert: { text: string }) => alert.text,
  *   byteLength: (row) => row.length,
- *   open: () =>
+ *   open: (_context) =>
  *     Effect.succeed({
  *       marker: null,
  *       publish: ({ rows }) =>

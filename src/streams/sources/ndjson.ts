@@ -5,6 +5,7 @@
  */
 import * as Schema from "@effect/schema";
 import { Cause, Effect, Result, type Scope, Stream } from "effect";
+import { SchemaJITCompiler } from "effect/schema";
 import { type DecodeError, SourceError } from "../errors.ts";
 import { Rejected, type Source, type SourceBatch } from "../source.ts";
 import { Lines, readable } from "./lines.ts";
@@ -55,7 +56,7 @@ export interface NdjsonSourceOptions<A> {
  * assert.deepEqual(zurich, { city: "Zürich" });
  * assert.ok(rejected instanceof Source.Rejected);
  * assert.equal(rejected.reason, 'does not match the schema: Expected string at ["city"]');
- * assert.deepEqual([...batch.positions], [19, 33]);
+ * assert.deepEqual(Array.from(batch.positions), [19, 33]);
  * await Deno.remove(path);
  * ```
  */
@@ -150,6 +151,9 @@ function lineDecoder<A>(
   schema: Schema.ConstraintDecoder<A>,
   lineBytesMax: number,
 ): (lines: Lines) => A | Rejected | typeof blank {
+  // Compiled, a Schema of six fields takes a tenth of the time of `JSON.parse`; interpreted, it takes almost as long.
+  // Where code cannot be generated it stays interpreted.
+  SchemaJITCompiler.enable(schema.ast);
   const parse = Schema.decodeUnknownResult(schema);
   const reject = (lines: Lines, reason: string) => new Rejected(reason, lines.raw(), lines.rawLength);
   const rejectText = (lines: Lines, text: string, error: unknown) =>
