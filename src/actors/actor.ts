@@ -58,10 +58,16 @@ export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void,
         if (pending !== undefined) yield* pending;
       }
       if (barrier === null) {
-        for (const exchange of exchanges) yield* exchange.flush(splitEnded);
+        for (const exchange of exchanges) {
+          const full = exchange.flush(splitEnded);
+          if (full !== undefined) yield* full;
+        }
       } else {
         options.onBarrier(barrier);
-        for (const exchange of exchanges) yield* exchange.barrier(barrier);
+        for (const exchange of exchanges) {
+          const full = exchange.barrier(barrier);
+          if (full !== undefined) yield* full;
+        }
         if (barrier.last) return;
       }
     }

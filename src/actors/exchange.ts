@@ -6,30 +6,36 @@
 import { Effect } from "effect";
 import { type Key, keyHash, keyId } from "../kv-state/key.ts";
 import type { Mailbox } from "./mailbox.ts";
-import type { Barrier, Batch } from "./message.ts";
+import type { Barrier, Batch, Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
-/** The columns of a batch while it is filled. */
+/** The columns of a round while they are filled. */
 interface Columns {
-  values: Array<unknown>;
-  keys: Array<unknown>;
-  times: Array<number>;
-  watermarks: Array<number>;
-  positions: Array<number | string>;
+  readonly values: Array<unknown>;
+  readonly keys: Array<unknown>;
+  readonly times: Array<number>;
+  readonly watermarks: Array<number>;
+  readonly positions: Array<number | string>;
 }
 
 const emptyColumns = (): Columns => ({ values: [], keys: [], times: [], watermarks: [], positions: [] });
 
 const noLetters: ReadonlyArray<Letter> = [];
 
+const noRows = new Uint32Array(0);
+
 /** Gathers the records of a round, and sends each destination its share. */
 export class Exchange implements Receiver {
   readonly #mailboxes: ReadonlyArray<Mailbox>;
   readonly #context: TaskContext;
   readonly #onLetter: ((letter: Letter) => void) | null;
-  readonly #columns: Array<Columns>;
+  #columns = emptyColumns();
+  /** The destination of each record, where there are several. */
+  readonly #destinations: Array<number> = [];
+  /** How many records each destination gets. */
+  readonly #shares: Uint32Array;
   #letters: Array<Letter> = [];
   #watermark = beginningOfTime;
 
@@ -38,12 +44,17 @@ export class Exchange implements Receiver {
     this.#mailboxes = mailboxes;
     this.#context = context;
     this.#onLetter = onLetter;
-    this.#columns = mailboxes.map(emptyColumns);
+    this.#shares = new Uint32Array(mailboxes.length);
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
-    const { length } = this.#columns;
-    const columns = this.#columns[length === 1 ? 0 : keyHash(keyId(key as Key)) % length];
+    const { length } = this.#mailboxes;
+    if (length > 1) {
+      const to = keyHash(keyId(key as Key)) % length;
+      this.#destinations.push(to);
+      this.#shares[to]++;
+    }
+    const columns = this.#columns;
     columns.values.push(value);
     columns.keys.push(key);
     columns.times.push(time);
@@ -61,31 +72,66 @@ export class Exchange implements Receiver {
     else this.#onLetter(letter);
   }
 
-  /** Sends the round on its way, to every destination; waits where there is no room. */
-  readonly flush = (splitEnded: boolean): Effect.Effect<void> =>
-    Effect.gen({ self: this }, function* () {
-      for (let to = 0; to < this.#mailboxes.length; to++) {
-        const columns = this.#columns[to];
-        const batch: Batch = {
-          _tag: "Batch",
-          round: this.#context.round,
-          split: this.#context.split,
-          splitEnded,
-          ...columns,
-          letters: to === 0 && this.#letters.length > 0 ? this.#letters : noLetters,
-          watermark: this.#watermark,
-        };
-        if (columns.values.length > 0) this.#columns[to] = emptyColumns();
-        if (!this.#mailboxes[to].tryOffer(batch)) yield* this.#mailboxes[to].offer(batch);
-      }
-      if (this.#letters.length > 0) this.#letters = [];
-    });
+  /** Sends the round on its way, to every destination. Returns an Effect only where there is no room yet. */
+  flush(splitEnded: boolean): Effect.Effect<void> | undefined {
+    const { round, split } = this.#context;
+    const columns = this.#columns;
+    const letters = this.#letters.length === 0 ? noLetters : this.#letters;
+    const watermark = this.#watermark;
+    const batches = this.#selections().map((selection, to): Batch => ({
+      _tag: "Batch",
+      round,
+      split,
+      splitEnded,
+      values: columns.values,
+      keys: columns.keys,
+      times: columns.times,
+      watermarks: columns.watermarks,
+      positions: columns.positions,
+      selection,
+      letters: to === 0 ? letters : noLetters,
+      watermark,
+    }));
+    if (columns.values.length > 0) this.#columns = emptyColumns();
+    if (letters.length > 0) this.#letters = [];
+    return this.#send(batches);
+  }
 
-  /** Sends a barrier to every destination. */
-  readonly barrier = (barrier: Barrier): Effect.Effect<void> =>
-    Effect.gen({ self: this }, function* () {
-      for (const mailbox of this.#mailboxes) {
-        if (!mailbox.tryOffer(barrier)) yield* mailbox.offer(barrier);
-      }
+  /** Sends a barrier to every destination. Returns an Effect only where there is no room yet. */
+  barrier(barrier: Barrier): Effect.Effect<void> | undefined {
+    return this.#send(this.#mailboxes.map(() => barrier));
+  }
+
+  #send(messages: ReadonlyArray<Message>): Effect.Effect<void> | undefined {
+    for (let to = 0; to < messages.length; to++) {
+      if (!this.#mailboxes[to].tryOffer(messages[to])) return this.#sendLater(messages, to);
+    }
+    return undefined;
+  }
+
+  #sendLater(messages: ReadonlyArray<Message>, from: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      for (let to = from; to < messages.length; to++) yield* this.#mailboxes[to].offer(messages[to]);
     });
+  }
+
+  /** Which rows go to each destination: the destinations' rows side by side in one list, in order (a counting sort). */
+  #selections(): ReadonlyArray<Uint32Array | null> {
+    const { length } = this.#mailboxes;
+    if (length === 1) return [null];
+    const rows = this.#destinations.length;
+    if (rows === 0) return Array.from({ length }, () => noRows);
+    const sorted = new Uint32Array(rows);
+    const ends = new Uint32Array(length);
+    let end = 0;
+    const selections = Array.from(this.#shares, (share, to) => {
+      ends[to] = end;
+      end += share;
+      return sorted.subarray(end - share, end);
+    });
+    for (let row = 0; row < rows; row++) sorted[ends[this.#destinations[row]]++] = row;
+    this.#destinations.length = 0;
+    this.#shares.fill(0);
+    return selections;
+  }
 }

@@ -26,6 +26,8 @@ export interface Batch {
   readonly watermarks: ReadonlyArray<number>;
   /** Where each record's source reads on after it: a coordinate for errors. */
   readonly positions: ReadonlyArray<number | string>;
+  /** Which rows of the columns are meant, in order; null means all. Destinations of one round share its columns. */
+  readonly selection: Uint32Array | null;
   /** Errors on their way to where the flow handles them. */
   readonly letters: ReadonlyArray<Letter>;
   /** The watermark after the round. */
@@ -45,4 +47,7 @@ export type Message = Batch | Barrier;
 
 /** How many records a message counts for in a bounded channel. Each counts at least 1. */
 export const weightOf = (message: Message): number =>
-  message._tag === "Batch" ? Math.max(1, message.values.length + message.letters.length) : 1;
+  message._tag === "Batch" ? Math.max(1, recordsIn(message) + message.letters.length) : 1;
+
+/** How many records a batch holds. */
+export const recordsIn = ({ selection, values }: Batch): number => selection === null ? values.length : selection.length;

@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { Mailbox } from "../actors/mailbox.ts";
-import type { Barrier, Batch } from "../actors/message.ts";
+import { type Barrier, type Batch, recordsIn } from "../actors/message.ts";
 import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
 import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
@@ -60,8 +60,8 @@ export interface AssemblyOptions {
   /** The splits of all sources, in order; a split's number is its place. */
   readonly splits: ReadonlyArray<SplitName>;
   readonly keyedPartitions: number;
-  /** The bound of every mailbox, in records. */
-  readonly mailboxRecordsMax: number;
+  /** How many records may wait between two stages; the mailboxes of keyed partitions share it out. */
+  readonly queueRecordsMax: number;
 }
 
 /** Makes the actors of a run. */
@@ -75,7 +75,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   const mailboxes = new Map<Edge, ReadonlyArray<ReadonlyArray<Mailbox>>>(graph.edges.map((edge) => [
     edge,
     Array.from({ length: sizeOf(edge.from) }, () =>
-      Array.from({ length: sizeOf(edge.to) }, () => new Mailbox(options.mailboxRecordsMax))),
+      Array.from({ length: sizeOf(edge.to) }, () => new Mailbox(Math.ceil(options.queueRecordsMax / sizeOf(edge.to))))),
   ]));
 
   const splitsOf = (node: Node): ReadonlyArray<number> => {
@@ -279,8 +279,10 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
 /** Hands the records of a batch to a receiver, each with its coordinates. */
 const replay = (batch: Batch, context: TaskContext, receiver: Receiver): void => {
-  const { values, keys, times, watermarks, positions } = batch;
-  for (let i = 0; i < values.length; i++) {
+  const { values, keys, times, watermarks, positions, selection } = batch;
+  const count = recordsIn(batch);
+  for (let k = 0; k < count; k++) {
+    const i = selection === null ? k : selection[k];
     context.position = positions[i];
     receiver.record(values[i], keys[i], times[i], watermarks[i]);
   }

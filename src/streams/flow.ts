@@ -218,10 +218,10 @@ export const keyBy = <A, const K2 extends Key>(
 export type ChangesOf<L> = [L] extends [undefined] ? Append : Update;
 
 /**
- * What happens to the records that a window could not take: `"drop"` counts and drops them, a function says where the
- * side output goes, for instance `Flow.to(sink)`.
+ * Where a side output goes: to a sink, or through a flow of its own to one, as in
+ * `(side) => side.pipe(Flow.map(…), Flow.to(sink))`.
  */
-export type LateHandling<A, K, R2, S2> = "drop" | ((late: SideFlow<Late<A, K>>) => CompleteFlow<R2, S2>);
+export type SideOutput<A, R2, S2 extends End> = Sink<A, S2> | ((side: SideFlow<A>) => CompleteFlow<R2, S2>);
 
 /**
  * Aggregates the records of each key in windows of event time.
@@ -254,7 +254,7 @@ export const window = <
   K,
   const G extends AggregateShape<NoInfer<A>>,
   R2 = never,
-  S2 = never,
+  S2 extends End = never,
   L extends Duration.Input | undefined = undefined,
 >(
   name: string,
@@ -264,7 +264,8 @@ export const window = <
     readonly aggregate: G;
     /** How long a fired window can still be corrected, in event time. Default: not at all. */
     readonly allowedLateness?: L;
-    readonly late: LateHandling<NoInfer<A>, NoInfer<K>, R2, S2>;
+    /** Where records go that came too late: `"drop"` counts and drops them. */
+    readonly late: "drop" | SideOutput<Late<NoInfer<A>, NoInfer<K>>, R2, S2>;
   },
 ): <R, S>(
   self: Flow<A, never, R, Keyed<K>, EventTime, Append, S>,
@@ -293,17 +294,18 @@ export const window = <
 };
 
 /** Composes the flow of a side output, before its owner exists. */
-const sideOutput = <A, R2, S2>(
-  compose: (side: SideFlow<A>) => CompleteFlow<R2, S2>,
+const sideOutput = <A, R2, S2 extends End>(
+  output: SideOutput<A, R2, S2>,
 ): { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } => {
   const side: SideNode = { _tag: "Side", owner: null };
+  const compose = typeof output === "function" ? output : to(output);
   return { side, ends: endsOf(compose(toFlow(side))) };
 };
 
 /**
  * Handles the errors of the flow so far: records that do not match their Schema, and failures of `mapEffect`.
  *
- * - a function, such as `Flow.to(sink)`: each becomes a dead letter with its coordinates, on a flow of its own
+ * - a sink, or a flow to one: each becomes a dead letter with its coordinates
  * - `"fail"`: the first one fails the job
  * - `"drop"`: they are counted and dropped
  *
@@ -317,13 +319,13 @@ const sideOutput = <A, R2, S2>(
  *
  * const schema = Schema.Struct({ id: Schema.Number });
  * const orders = Flow.from(Source.ndjson("orders", { paths: "orders.ndjson", schema })).pipe(
- *   Flow.onError(Flow.to(Sink.console("rejected"))),
+ *   Flow.onError(Sink.console("rejected")),
  *   Flow.map((order) => order.id),
  * );
  * ```
  */
-export const onError = <E, R2 = never, S2 = never>(
-  handling: "fail" | "drop" | ((letters: SideFlow<DeadLetter<NoInfer<E>>>) => CompleteFlow<R2, S2>),
+export const onError = <E, R2 = never, S2 extends End = never>(
+  handling: "fail" | "drop" | SideOutput<DeadLetter<NoInfer<E>>, R2, S2>,
   options?: { readonly defects?: boolean },
 ): <A, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<A, never, R | R2, K, T, M, S | S2> =>
 (self) => {

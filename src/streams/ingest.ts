@@ -22,6 +22,9 @@ import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
 /** How many records of one split are read before the split with the lowest watermark is chosen anew. */
 export const mergeRecords = 1_024;
 
+/** How long the ingest works before it lets timers, commits and other waiting work have their turn, in milliseconds. */
+export const turnMillis = 4;
+
 /** What the rest of the job wants of the ingest. */
 export interface IngestControl {
   /** Whether the job was asked to stop. */
@@ -62,6 +65,8 @@ export const runIngest = (
     let epoch = options.epoch;
     let roundsInEpoch = 0;
     let recordsInEpoch = 0;
+    const clock = yield* Effect.clockWith(Effect.succeed);
+    let turnBegan = clock.currentTimeMillisUnsafe();
     let current: SplitReader | null = readers.find((reader) => !reader.ended && reader.count % mergeRecords !== 0) ?? null;
 
     /** The split's own watermark: it says how far behind the others the split is. */
@@ -106,7 +111,10 @@ export const runIngest = (
         options.onBarrier(message, roundsInEpoch === 0);
         roundsInEpoch = 0;
         recordsInEpoch = 0;
-        for (const exchange of exchanges) yield* exchange.barrier(message);
+        for (const exchange of exchanges) {
+          const full = exchange.barrier(message);
+          if (full !== undefined) yield* full;
+        }
       });
 
     const round = (reader: SplitReader): boolean => {
@@ -175,6 +183,13 @@ export const runIngest = (
       } catch (thrown) {
         return yield* Effect.fail(options.onThrow(thrown));
       }
-      for (const exchange of exchanges) yield* exchange.flush(ended);
+      for (const exchange of exchanges) {
+        const full = exchange.flush(ended);
+        if (full !== undefined) yield* full;
+      }
+      if (clock.currentTimeMillisUnsafe() - turnBegan >= turnMillis) {
+        yield* Effect.yieldNow;
+        turnBegan = clock.currentTimeMillisUnsafe();
+      }
     }
   });

@@ -52,7 +52,7 @@ export interface RunOptions {
   readonly epochBytesMax?: number;
   /** How many records are read at once. Results do not depend on it. Default: 1,024. */
   readonly batchRecordsMax?: number;
-  /** How many records wait between two actors before the first one has to wait. Default: 8,192. */
+  /** How many records wait between two stages before the first one has to wait. Default: 8,192. */
   readonly queueRecordsMax?: number;
   /**
    * How many slices the keys of the job are dealt out to, each with an actor of its own. It is fixed when the job first
@@ -247,7 +247,7 @@ const runOnce = (
       graph,
       splits: splits.map(({ source, split }) => ({ source: source.name, split })),
       keyedPartitions,
-      mailboxRecordsMax: options.queueRecordsMax ?? runDefaults.queueRecordsMax,
+      queueRecordsMax: options.queueRecordsMax ?? runDefaults.queueRecordsMax,
     });
     yield* restore(assembly, store, control);
     const sinks = [...new Set(graph.sinks.map(({ sink }) => sink))];

@@ -44,7 +44,7 @@ export class MergeOperator implements Stateful {
   applyDelta(_delta: Delta): void {}
 
   snapshot(): unknown {
-    return this.#watermarks;
+    return [...this.#watermarks];
   }
 
   restore(snapshot: unknown): void {

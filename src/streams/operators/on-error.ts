@@ -61,7 +61,7 @@ export class OnErrorOperator implements Receiver, Stateful {
   applyDelta(_delta: Delta): void {}
 
   snapshot(): unknown {
-    return this.counters;
+    return { ...this.counters };
   }
 
   restore(snapshot: unknown): void {

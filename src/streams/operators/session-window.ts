@@ -222,7 +222,7 @@ export class SessionWindowOperator implements Receiver, Stateful {
   }
 
   snapshot(): unknown {
-    return { watermark: this.#watermark, nextRow: this.#nextRow, counters: this.#emit.counters };
+    return { watermark: this.#watermark, nextRow: this.#nextRow, counters: { ...this.#emit.counters } };
   }
 
   restore(snapshot: unknown): void {

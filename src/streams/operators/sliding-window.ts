@@ -268,7 +268,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   snapshot(): unknown {
-    return { watermark: this.#watermark, counters: this.#emit.counters };
+    return { watermark: this.#watermark, counters: { ...this.#emit.counters } };
   }
 
   restore(snapshot: unknown): void {

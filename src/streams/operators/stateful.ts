@@ -16,7 +16,7 @@ export interface Stateful {
   takeDeltas(partition: number, into: Array<Delta>): void;
   /** Applies a delta of an earlier run. */
   applyDelta(delta: Delta): void;
-  /** What else must be remembered; small, and replaced every epoch. */
+  /** A copy of what else must be remembered; small, and replaced every epoch. Work goes on before it is stored. */
   snapshot(): unknown;
   /** Goes on from a snapshot. Called once, after the deltas. */
   restore(snapshot: unknown): void;

@@ -33,7 +33,7 @@ export class UnroutedOperator implements Receiver, Stateful {
   applyDelta(_delta: Delta): void {}
 
   snapshot(): unknown {
-    return this.counters;
+    return { ...this.counters };
   }
 
   restore(snapshot: unknown): void {
