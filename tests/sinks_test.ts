@@ -111,37 +111,41 @@ Deno.test("a file in which epochs are published again, whole or torn, equals one
     maxLength: 4,
   });
   await fc.assert(
-    fc.asyncProperty(epochs, fc.array(fc.nat({ max: 5 }), { maxLength: 6 }), (epochs, crashes) =>
-      withFolder(async (folder) => {
-        const path = `${folder}/out.ndjson`;
-        const sink = Sink.ndjson<string>("out", { path });
-        const values = epochs.flat();
-        const before = (epoch: number) => offsetAfter(sink, epochs.slice(0, epoch - 1).flat());
-        let published = 0;
-        while (published < epochs.length) {
-          const given = context({
-            published,
-            publishedOffset: before(published + 1),
-            committed: epochs.length,
-            committedOffset: offsetAfter(sink, values),
-          });
-          valueOf(
-            await withWriter(sink, given, (writer) =>
-              Effect.gen(function* () {
-                for (let epoch = published + 1; epoch <= epochs.length; epoch++) {
-                  const crash = crashes.pop() ?? 2;
-                  const rows = rowsOf(sink, epochs[epoch - 1]);
-                  // 0: a crash in the middle of the epoch; 1: a crash before it is recorded as published.
-                  const torn = crash === 0 ? rows.slice(0, Math.ceil(rows.length / 2)) : rows;
-                  yield* writer.publish({ epoch, rows: torn, offset: before(epoch) });
-                  if (crash <= 1) return;
-                  published = epoch;
-                }
-              })),
-          );
-        }
-        assert.equal(await Deno.readTextFile(path), values.map((value) => `${JSON.stringify(value)}\n`).join(""));
-      })),
+    fc.asyncProperty(
+      epochs,
+      fc.array(fc.nat({ max: 5 }), { maxLength: 6 }),
+      (epochs, crashes) =>
+        withFolder(async (folder) => {
+          const path = `${folder}/out.ndjson`;
+          const sink = Sink.ndjson<string>("out", { path });
+          const values = epochs.flat();
+          const before = (epoch: number) => offsetAfter(sink, epochs.slice(0, epoch - 1).flat());
+          let published = 0;
+          while (published < epochs.length) {
+            const given = context({
+              published,
+              publishedOffset: before(published + 1),
+              committed: epochs.length,
+              committedOffset: offsetAfter(sink, values),
+            });
+            valueOf(
+              await withWriter(sink, given, (writer) =>
+                Effect.gen(function* () {
+                  for (let epoch = published + 1; epoch <= epochs.length; epoch++) {
+                    const crash = crashes.pop() ?? 2;
+                    const rows = rowsOf(sink, epochs[epoch - 1]);
+                    // 0: a crash in the middle of the epoch; 1: a crash before it is recorded as published.
+                    const torn = crash === 0 ? rows.slice(0, Math.ceil(rows.length / 2)) : rows;
+                    yield* writer.publish({ epoch, rows: torn, offset: before(epoch) });
+                    if (crash <= 1) return;
+                    published = epoch;
+                  }
+                })),
+            );
+          }
+          assert.equal(await Deno.readTextFile(path), values.map((value) => `${JSON.stringify(value)}\n`).join(""));
+        }),
+    ),
     { numRuns: 60 },
   );
 });
