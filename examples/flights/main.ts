@@ -20,7 +20,7 @@ import { readOutputs, startEmpty } from "./outputs.ts";
 import { paced } from "./paced.ts";
 import { LiveTable } from "./live-table.ts";
 import { PlainLines } from "./plain-lines.ts";
-import { progressOf } from "./progress.ts";
+import { progressOf, thousands } from "./progress.ts";
 
 const { values: options } = parseArgs({
   args: Deno.args,
@@ -69,13 +69,11 @@ const compare = async (folder: string): Promise<{ readonly matches: boolean; rea
   const found = differences(expected, outputs);
   for (const difference of found.slice(0, differencesMax)) console.log(difference);
   if (found.length > differencesMax) console.log(`… and ${found.length - differencesMax} more differences`);
-  const { onTime, corrected, late, deadLetters, hourly, reports } = expected;
+  const { onTime, corrected, late, deadLetters, reports } = expected;
   const share = (count: number) => `${(count / (expected.records - deadLetters.length) * 100).toFixed(1)} %`;
   console.log(
-    `recount: ${share(onTime)} of the flights on time, ${share(corrected)} corrected, ${
-      share(late.length)
-    } too late; ` +
-      `${reports} reports of ${hourly.length} hours`,
+    `recount: ${share(onTime)} on time, ${share(corrected)} corrected, ${share(late.length)} too late; ` +
+      `${thousands(reports)} reports`,
   );
   const is = totals(outputs);
   return {
