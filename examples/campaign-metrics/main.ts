@@ -64,7 +64,7 @@ for (const [campaign, all] of Map.groupBy(rows, (row) => row.campaign)) {
 
 const { campaign } = rows[0];
 console.log(`\n${line(`${campaign}:`, "window")}`);
-for (const row of rows.slice(0, 4)) {
+for (const row of rows.slice(1, 5)) {
   console.log(line("", row.windowStart.slice(11, 19), ...numbers([row])));
 }
 

@@ -33,7 +33,7 @@ const startWorker = (folder: string, recordsPerSecond: number): Deno.ChildProces
       "run",
       "--quiet",
       "--no-prompt",
-      "--allow-read",
+      `--allow-read=${import.meta.dirname},${folder}`,
       `--allow-write=${folder}`,
       `${import.meta.dirname}/worker.ts`,
       folder,
@@ -88,7 +88,7 @@ const runKilled = async (folder: string, seed: number): Promise<void> => {
         const again = last.records - told.records;
         console.log(
           starts === 0 ? `start     ${at(told)}` : `  resume  ${at(told)}, from byte ${thousands(told.position)}` +
-            (again > 0 ? `; ${thousands(again)} records are read again` : ""),
+            (again > 0 ? `; ${thousands(again)} read again` : ""),
         );
       }
       last = told;
