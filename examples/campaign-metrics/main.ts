@@ -70,10 +70,10 @@ for (const row of rows.slice(1, 5)) {
 
 // Impressions never come too late, so each of them must be in the table.
 const expected = Array.from({ length: count }, (_, index) => index).filter((index) => !isClick(index)).length;
-const impressions = sum(rows, "impressions");
-const matches = impressions === expected;
+const matches = sum(rows, "impressions") === expected;
+console.log(`\n${sum(rows, "impressions")} of ${expected} impressions are in the table`);
 console.log(
-  `\ncampaign-metrics: ${count} events, ${rows.length} windows, ${sum(rows, "clicks")} clicks, ${corrections} late, ` +
-    `${impressions} of ${expected} impressions counted`,
+  `campaign-metrics: ${count} events, ${rows.length} windows, ${sum(rows, "clicks")} clicks, ${corrections} late, ` +
+    (matches ? "totals match" : "totals differ"),
 );
 Deno.exit(matches ? 0 : 1);

@@ -67,6 +67,10 @@ const ended = async (worker: Deno.ChildProcess, errors: Promise<string>): Promis
 const at = ({ epoch, records }: Told): string =>
   `epoch ${String(epoch).padStart(2)}, ${thousands(records).padStart(6)} records`;
 
+/** What became of the work that a killed process had begun. */
+const sinceKill = (killed: Told, resumed: Told): string =>
+  resumed.epoch > killed.epoch ? "a commit went unheard" : `${thousands(killed.records - resumed.records)} read again`;
+
 /** Runs the job in a process that is killed at seeded points and started again, until it gets to the end. */
 const runKilled = async (folder: string, seed: number): Promise<void> => {
   const random = randomOf(seed);
@@ -85,11 +89,8 @@ const runKilled = async (folder: string, seed: number): Promise<void> => {
     for await (const told of toldBy(worker)) {
       if (first === null) {
         first = told;
-        const again = last.records - told.records;
-        console.log(
-          starts === 0 ? `start     ${at(told)}` : `  resume  ${at(told)}, from byte ${thousands(told.position)}` +
-            (again > 0 ? `; ${thousands(again)} read again` : ""),
-        );
+        const from = `${at(told)}, byte ${thousands(told.position)}`;
+        console.log(starts === 0 ? `start     ${from}` : `  resume  ${from}; ${sinceKill(last, told)}`);
       }
       last = told;
       const next = plan[killed];

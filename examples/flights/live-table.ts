@@ -38,7 +38,6 @@ const minutesPerBar = 10;
 
 /** Lines around the carriers' rows: title, header, progress, counters and the spaces between them. */
 const otherLines = 7;
-const columnsMax = 80;
 const progressColumns = 30;
 
 const escape = "\x1b[";
@@ -103,7 +102,7 @@ export class LiveTable {
   #linesDrawn = 0;
 
   constructor(readonly folder: string, readonly records: number) {
-    this.#write(`${escape}?25l`);
+    this.#write(`${escape}?25l${escape}?7l`); // No cursor; and a line that is too long is cut, not wrapped.
     Deno.addSignalListener("SIGINT", this.#interrupted);
   }
 
@@ -114,11 +113,11 @@ export class LiveTable {
 
   show(progress: Progress): void {
     this.#follow();
-    const { columns, rows } = Deno.consoleSize();
+    const { rows } = Deno.consoleSize();
     const carriers = [...this.#carriers.values()]
       .sort((a, b) => b.total.flights - a.total.flights)
       .slice(0, Math.max(0, rows - otherLines - 1));
-    const lines = columns < columnsMax ? this.#status(progress) : [
+    const lines = [
       bold(" Three weeks of departures from New York, in the order the planes really left"),
       "",
       dim(" carrier             flights    mean   worst   mean delay, day by day"),
@@ -174,10 +173,10 @@ export class LiveTable {
     for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
   }
 
-  /** Gives the terminal its cursor back. */
+  /** Leaves the terminal as it was. */
   [Symbol.dispose](): void {
     Deno.removeSignalListener("SIGINT", this.#interrupted);
     this.#file?.close();
-    this.#write(`${escape}?25h\n`);
+    this.#write(`${escape}?25h${escape}?7h\n`);
   }
 }
