@@ -24,6 +24,9 @@ export interface Click {
   readonly clickedAt: number;
 }
 
+/** What the log holds. */
+export type AdEvent = Impression | Click;
+
 const campaigns = ["autumn-shoes", "city-bikes", "coffee-club", "garden-tools", "night-train"];
 
 /** The first event comes at noon, the others at this distance. */
@@ -57,7 +60,7 @@ const impressionOf = (index: number): Impression => ({
 });
 
 /** Makes the event of an index: an impression, or a click on an impression before it. */
-export const adEvent = (index: number, random: () => number): Impression | Click => {
+export const adEvent = (index: number, random: () => number): AdEvent => {
   if (!isClick(index)) return impressionOf(index);
   const delayMs = random() < offlineShare ? random() * offlineMsMax : -Math.log(1 - random()) * clickDelayMsMean;
   const before = Math.max(0, index - 1 - Math.floor(delayMs / stepMs));

@@ -8,7 +8,7 @@
  */
 import { Schema } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
-import { adEvent } from "./events.ts";
+import { type AdEvent, adEvent } from "./events.ts";
 
 /** How many events there are, and how many come in a second. Without a count they would never end. */
 export const count = 20_000;
@@ -23,14 +23,14 @@ const Attribution = Schema.Struct({
 /**
  * Attributes clicks to impressions: a click counts if its impression is there, whichever comes first, and only once.
  *
- * Both carry the impression's id, campaign and time (the click has them from the link), so they meet in one window. With
- * joins a click will need no more than the id, and this will be a join of two flows.
+ * Both carry the impression's id, campaign and time (the click has them from its link), so they meet in one window.
+ * With joins a click will need no more than the id, and this will be a join of two flows.
  */
 const attribution = Aggregate.make({
   name: "attribution",
   schema: Attribution,
   initial: () => ({ prices: {}, clicked: {} }),
-  add: ({ prices, clicked }, event: ReturnType<typeof adEvent>) =>
+  add: ({ prices, clicked }, event: AdEvent) =>
     event.type === "impression"
       ? { prices: { ...prices, [event.impression]: event.price }, clicked }
       : { prices, clicked: { ...clicked, [event.impression]: true } },

@@ -1,9 +1,10 @@
 /**
  * Delays of New York's departures, per carrier and hour.
  *
- * Flights come in the order in which the planes really left, and their event time is when they should have: so a delayed
- * flight is a late record. An hour is reported five minutes after it has passed, and reported anew for every flight of
- * that hour that leaves in the three hours after. A flight later still is too late, and a cancelled one never leaves.
+ * Flights come in the order in which the planes really left, and their event time is when they should have: so a
+ * delayed flight is a late record. An hour is reported five minutes after it has passed, and reported anew for every
+ * flight of that hour that leaves in the three hours after. A flight later still goes to a file of its own, and a
+ * cancelled one never leaves: it is a dead letter.
  *
  * @module
  */

@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
     crash: { type: "boolean", default: false },
     fast: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
-    folder: { type: "string", default: ".weir/demo" },
+    folder: { type: "string", default: `${import.meta.dirname}/../../.weir/demo` },
     seed: { type: "string", default: "1" },
   },
 });

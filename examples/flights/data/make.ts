@@ -35,7 +35,9 @@ const minutesOf = (hhmm: string) => Math.floor(Number(hhmm) / 100) * 60 + Number
 
 const departures = lines.flatMap((line) => {
   const fields = line.split(",");
-  if (fields.length !== names.length) throw new Error(`Cannot read a line as it must have ${names.length} fields: ${line}`);
+  if (fields.length !== names.length) {
+    throw new Error(`Cannot read a line as it must have ${names.length} fields: ${line}`);
+  }
   const get = (name: string) => fields[names.indexOf(name)];
 
   const day = Date.UTC(Number(get("year")), Number(get("month")) - 1, Number(get("day")));
