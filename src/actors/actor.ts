@@ -6,7 +6,7 @@
  * @module
  */
 import { Effect } from "effect";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, wakeReaders } from "./exchange.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Barrier, Batch } from "./message.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -33,13 +33,18 @@ export interface ActorOptions<out E, out R> {
 export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function* () {
     const { context, inputs, exchanges } = options;
+    /** Waits, with the readers of everything sent so far awake: one of them may be what is waited for. */
+    const afterWaking = <A, E2, R2>(waiting: Effect.Effect<A, E2, R2>): Effect.Effect<A, E2, R2> => {
+      wakeReaders(exchanges);
+      return waiting;
+    };
     for (;;) {
       let barrier: Barrier | null = null;
       let splitEnded = false;
       for (const { mailbox, receive } of inputs) {
         let message = mailbox.tryTake();
         while (message === undefined) {
-          yield* mailbox.available;
+          yield* afterWaking(mailbox.available);
           message = mailbox.tryTake();
         }
         if (message._tag === "Barrier") {
@@ -55,20 +60,20 @@ export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void,
         } catch (thrown) {
           return yield* Effect.fail(options.onThrow(thrown));
         }
-        if (pending !== undefined) yield* pending;
+        if (pending !== undefined) yield* afterWaking(pending);
       }
       if (barrier === null) {
         for (const exchange of exchanges) {
           const full = exchange.flush(splitEnded);
-          if (full !== undefined) yield* full;
+          if (full !== undefined) yield* afterWaking(full);
         }
       } else {
         options.onBarrier(barrier);
         for (const exchange of exchanges) {
           const full = exchange.barrier(barrier);
-          if (full !== undefined) yield* full;
+          if (full !== undefined) yield* afterWaking(full);
         }
-        if (barrier.last) return;
+        if (barrier.last) return wakeReaders(exchanges);
       }
     }
   });

@@ -2,7 +2,8 @@
  * A mailbox: a channel between two actors that is bounded by records, so that a slow reader slows the writer.
  *
  * It has one writer and one reader. Both have a synchronous way (`tryOffer`, `tryTake`) that costs no Effect, and an
- * Effect to wait with when that way is closed.
+ * Effect to wait with when that way is closed. Waking a fiber costs as much as handling a few dozen records, so a waiting
+ * reader sleeps on until the mailbox is half full or the writer, about to rest itself, calls `wakeReader`.
  *
  * @module
  */
@@ -52,28 +53,33 @@ export class Mailbox {
     this.#messages.push(message);
     this.#depth += weight;
     if (this.#depth > this.#depthMax) this.#depthMax = this.#depth;
-    const wake = this.#wakeReader;
-    if (wake !== null) {
-      this.#wakeReader = null;
-      wake();
-    }
+    if (2 * this.#depth >= this.recordsMax) this.wakeReader();
     return true;
   }
 
-  /** Puts a message in, and waits for room as long as it takes. */
-  offer(message: Message): Effect.Effect<void> {
-    return Effect.suspend(() => this.tryOffer(message) ? Effect.void : this.#offerLater(message));
+  /** Wakes the reader if it is waiting and there is something to read. The writer calls this before it waits itself. */
+  wakeReader(): void {
+    const wake = this.#wakeReader;
+    if (wake === null || this.#depth === 0) return;
+    this.#wakeReader = null;
+    wake();
   }
 
-  #offerLater(message: Message): Effect.Effect<void> {
+  /**
+   * Puts a message in, and waits for room as long as it takes. `beforeWaiting` is called each time, with the writer ready
+   * to be woken: it wakes the readers of everything that the writer has sent.
+   */
+  offer(message: Message, beforeWaiting: () => void): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
+      if (this.tryOffer(message)) return;
       const since = yield* Clock.currentTimeMillis;
-      while (!this.tryOffer(message)) {
+      do {
         yield* Effect.callback<void>((resume) => {
           this.#wakeWriter = () => resume(Effect.void);
+          beforeWaiting();
           return Effect.sync(() => void (this.#wakeWriter = null));
         });
-      }
+      } while (!this.tryOffer(message));
       this.#blockedMillis += (yield* Clock.currentTimeMillis) - since;
     });
   }

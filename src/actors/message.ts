@@ -9,7 +9,20 @@
  */
 import type { Letter } from "./receiver.ts";
 
-/** Records as parallel columns, and the watermark after the last of them. */
+/** Records as parallel columns, of which the first `size` rows count. */
+export interface Columns {
+  readonly size: number;
+  readonly values: ReadonlyArray<unknown>;
+  readonly keys: ReadonlyArray<unknown>;
+  /** Event times in epoch milliseconds; NaN in a flow without event time. */
+  readonly times: Float64Array;
+  /** The watermark that each record met. */
+  readonly watermarks: Float64Array;
+  /** Where each record's source reads on after it: a coordinate for errors. */
+  readonly positions: ReadonlyArray<number | string>;
+}
+
+/** Some records of a round, and the watermark after the last of them. */
 export interface Batch {
   readonly _tag: "Batch";
   /** The number of the round, counted from 1 over the life of the job. */
@@ -18,15 +31,9 @@ export interface Batch {
   readonly split: number;
   /** Whether the split ends with this round. */
   readonly splitEnded: boolean;
-  readonly values: ReadonlyArray<unknown>;
-  readonly keys: ReadonlyArray<unknown>;
-  /** Event times in epoch milliseconds; NaN in a flow without event time. */
-  readonly times: ReadonlyArray<number>;
-  /** The watermark that each record met. */
-  readonly watermarks: ReadonlyArray<number>;
-  /** Where each record's source reads on after it: a coordinate for errors. */
-  readonly positions: ReadonlyArray<number | string>;
-  /** Which rows of the columns are meant, in order; null means all. Destinations of one round share its columns. */
+  /** The records of the round. Destinations share them. */
+  readonly columns: Columns;
+  /** Which rows of the columns are meant, in order; null means all. */
   readonly selection: Uint32Array | null;
   /** Errors on their way to where the flow handles them. */
   readonly letters: ReadonlyArray<Letter>;
@@ -50,4 +57,4 @@ export const weightOf = (message: Message): number =>
   message._tag === "Batch" ? Math.max(1, recordsIn(message) + message.letters.length) : 1;
 
 /** How many records a batch holds. */
-export const recordsIn = ({ selection, values }: Batch): number => selection === null ? values.length : selection.length;
+export const recordsIn = ({ selection, columns }: Batch): number => selection === null ? columns.size : selection.length;

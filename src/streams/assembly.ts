@@ -279,7 +279,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
 /** Hands the records of a batch to a receiver, each with its coordinates. */
 const replay = (batch: Batch, context: TaskContext, receiver: Receiver): void => {
-  const { values, keys, times, watermarks, positions, selection } = batch;
+  const { columns: { values, keys, times, watermarks, positions }, selection } = batch;
   const count = recordsIn(batch);
   for (let k = 0; k < count; k++) {
     const i = selection === null ? k : selection[k];

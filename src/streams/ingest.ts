@@ -8,7 +8,7 @@
  * @module
  */
 import { Effect, type Scope } from "effect";
-import type { Exchange } from "../actors/exchange.ts";
+import { type Exchange, wakeReaders } from "../actors/exchange.ts";
 import type { Barrier } from "../actors/message.ts";
 import type { Receiver } from "../actors/receiver.ts";
 import type { Signal } from "../actors/signal.ts";
@@ -103,6 +103,12 @@ export const runIngest = (
       return chosen;
     };
 
+    /** Waits, with the readers of everything sent so far awake. */
+    const afterWaking = (waiting: Effect.Effect<void>): Effect.Effect<void> => {
+      wakeReaders(exchanges);
+      return waiting;
+    };
+
     const barrier = (last: boolean) =>
       Effect.gen(function* () {
         const message: Barrier = { _tag: "Barrier", epoch: ++epoch, last };
@@ -113,7 +119,7 @@ export const runIngest = (
         recordsInEpoch = 0;
         for (const exchange of exchanges) {
           const full = exchange.barrier(message);
-          if (full !== undefined) yield* full;
+          if (full !== undefined) yield* afterWaking(full);
         }
       });
 
@@ -162,18 +168,19 @@ export const runIngest = (
       if (isOver || isFull || (control.due && roundsInEpoch > 0)) {
         if (control.idle) {
           yield* barrier(isOver);
+          wakeReaders(exchanges);
           if (isOver) return;
           continue;
         }
         if (isOver || isFull) {
-          yield* control.signal.wait;
+          yield* afterWaking(control.signal.wait);
           continue;
         }
       }
       const reader = choose();
       if (reader !== null) yield* reader.start();
       if (reader === null || !isReady(reader)) {
-        yield* control.signal.wait;
+        yield* afterWaking(control.signal.wait);
         continue;
       }
       current = reader;
@@ -185,10 +192,10 @@ export const runIngest = (
       }
       for (const exchange of exchanges) {
         const full = exchange.flush(ended);
-        if (full !== undefined) yield* full;
+        if (full !== undefined) yield* afterWaking(full);
       }
       if (clock.currentTimeMillisUnsafe() - turnBegan >= turnMillis) {
-        yield* Effect.yieldNow;
+        yield* afterWaking(Effect.yieldNow);
         turnBegan = clock.currentTimeMillisUnsafe();
       }
     }

@@ -50,9 +50,9 @@ export interface RunOptions {
   readonly epochRecordsMax?: number;
   /** How many bytes of output an epoch holds before it ends early. Default: 64 MiB. */
   readonly epochBytesMax?: number;
-  /** How many records are read at once. Results do not depend on it. Default: 1,024. */
+  /** How many records are read at once. Results do not depend on it. Default: 2,048. */
   readonly batchRecordsMax?: number;
-  /** How many records wait between two stages before the first one has to wait. Default: 8,192. */
+  /** How many records wait between two stages before the first one has to wait. Default: 16,384. */
   readonly queueRecordsMax?: number;
   /**
    * How many slices the keys of the job are dealt out to, each with an actor of its own. It is fixed when the job first
@@ -70,8 +70,8 @@ export interface RunOptions {
 export const runDefaults = {
   epochMillis: 1_000,
   epochBytesMax: 64 * 1_024 * 1_024,
-  batchRecordsMax: 1_024,
-  queueRecordsMax: 8_192,
+  batchRecordsMax: 2_048,
+  queueRecordsMax: 16_384,
   keyedPartitions: 32,
   restartsMax: 5,
   restartMillisMin: 100,

@@ -87,6 +87,10 @@ export class SplitWatermarks {
     const before = this.#greatest[split];
     if (timestamp <= before) return false;
     this.#greatest[split] = timestamp;
+    if (this.#greatest.length === 1) {
+      this.#merged = timestamp - this.#bound;
+      return true;
+    }
     // Only the split that held the minimum back can move it.
     return before - this.#bound <= this.#merged && this.#recompute();
   }

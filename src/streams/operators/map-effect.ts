@@ -27,21 +27,21 @@ export const mapEffectBatch = (options: {
 }): Effect.Effect<void, UserCodeError, unknown> =>
   Effect.gen(function* () {
     const { batch, node, name, context, next, onThrow } = options;
-    const { values, keys, times, watermarks, positions } = batch;
-    const exits: Array<Exit.Exit<unknown, unknown>> = new Array(values.length);
+    const { size, values, keys, times, watermarks, positions } = batch.columns;
+    const exits: Array<Exit.Exit<unknown, unknown>> = new Array(size);
     const run = (i: number): Effect.Effect<void, never, unknown> =>
       Effect.suspend(() => node.f(values[i])).pipe(
         Effect.exit,
         Effect.map((exit) => void (exits[i] = exit)),
       );
     const lanes = new Map<KeyId, Array<number>>();
-    values.forEach((_, i) => {
+    for (let i = 0; i < size; i++) {
       // A record without a key is alone in its lane.
       const lane = keys[i] === undefined ? `lane ${i}` : keyId(keys[i] as Key);
       const sofar = lanes.get(lane);
       if (sofar === undefined) lanes.set(lane, [i]);
       else sofar.push(i);
-    });
+    }
     yield* Effect.forEach(
       lanes.values(),
       (lane) => Effect.forEach(lane, run, { discard: true }),
