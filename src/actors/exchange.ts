@@ -53,6 +53,8 @@ class GrowingColumns implements Columns {
 /** How many records new columns have room for at least. */
 const capacityMin = 16;
 
+const noRecords: Columns = new GrowingColumns(0);
+
 const noLetters: ReadonlyArray<Letter> = [];
 
 const noRows = new Uint32Array(0);
@@ -101,7 +103,8 @@ export class Exchange implements Receiver {
   /** Sends the round on its way, to every destination. Returns an Effect only where there is no room yet. */
   flush(splitEnded: boolean): Effect.Effect<void> | undefined {
     const { round, split } = this.#context;
-    const columns = this.#columns;
+    // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
+    const columns = this.#columns.size === 0 ? noRecords : this.#columns;
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
     const watermark = this.#watermark;
     const batches = this.#selections().map((selection, to): Batch => ({
@@ -115,7 +118,7 @@ export class Exchange implements Receiver {
       watermark,
     }));
     // The next round is likely to be as large as this one.
-    if (columns.size > 0) this.#columns = new GrowingColumns(Math.max(capacityMin, columns.size));
+    if (columns !== noRecords) this.#columns = new GrowingColumns(Math.max(capacityMin, columns.size));
     if (letters.length > 0) this.#letters = [];
     return this.#send(batches);
   }

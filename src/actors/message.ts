@@ -57,4 +57,5 @@ export const weightOf = (message: Message): number =>
   message._tag === "Batch" ? Math.max(1, recordsIn(message) + message.letters.length) : 1;
 
 /** How many records a batch holds. */
-export const recordsIn = ({ selection, columns }: Batch): number => selection === null ? columns.size : selection.length;
+export const recordsIn = ({ selection, columns }: Batch): number =>
+  selection === null ? columns.size : selection.length;

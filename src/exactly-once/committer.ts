@@ -111,7 +111,8 @@ export const openCommitter = (options: {
         if (hasOutbox) {
           yield* publishCommitted;
         } else {
-          yield* Effect.forEach(outputs, ({ sink, rows }) => publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
+          yield* Effect.forEach(outputs, ({ sink, rows }) =>
+            publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
             concurrency: "unbounded",
             discard: true,
           });

@@ -8,7 +8,7 @@
  */
 import type { ObjectCodec } from "../windows/aggregate.ts";
 import type { Delta } from "./delta.ts";
-import { type Key, keyId, type KeyId } from "./key.ts";
+import { type Key, type KeyId, keyId } from "./key.ts";
 
 /** What the rows of a table hold. */
 export interface RowLayout {
@@ -97,7 +97,9 @@ export class AccumulatorTable {
     }
     const encoded: Array<ReadonlyArray<unknown>> = [];
     if (objects.length > 0) {
-      for (const row of rows) encoded.push(objects.map((codec, j) => codec.encode(this.objects[row * objects.length + j])));
+      for (const row of rows) {
+        encoded.push(objects.map((codec, j) => codec.encode(this.objects[row * objects.length + j])));
+      }
     }
     const delta: Delta = {
       table,

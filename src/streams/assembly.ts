@@ -74,8 +74,14 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   /** Every edge's mailboxes: one for each pair of a sending and a receiving actor. */
   const mailboxes = new Map<Edge, ReadonlyArray<ReadonlyArray<Mailbox>>>(graph.edges.map((edge) => [
     edge,
-    Array.from({ length: sizeOf(edge.from) }, () =>
-      Array.from({ length: sizeOf(edge.to) }, () => new Mailbox(Math.ceil(options.queueRecordsMax / sizeOf(edge.to))))),
+    Array.from(
+      { length: sizeOf(edge.from) },
+      () =>
+        Array.from(
+          { length: sizeOf(edge.to) },
+          () => new Mailbox(Math.ceil(options.queueRecordsMax / sizeOf(edge.to))),
+        ),
+    ),
   ]));
 
   const splitsOf = (node: Node): ReadonlyArray<number> => {
@@ -143,8 +149,6 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           return [flatMapReceiver(name, node.f, context, outputOf(node))];
         case "KeyBy":
           return [keyByReceiver(name, node.f, context, outputOf(node))];
-        case "MapEffect":
-          return [outputOf(node)];
         case "EventTime": {
           const operator = new EventTimeOperator({
             name,
@@ -176,9 +180,10 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           sinks.push(operator);
           return [operator];
         }
+        case "MapEffect": // its input comes in batches
         case "Source":
         case "Side":
-          throw new Error(`A ${node._tag} takes no input`);
+          throw new Error(`A ${node._tag} takes no records one by one`);
       }
     };
 
@@ -202,30 +207,38 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       });
 
     const inputs: Array<ActorInput<UserCodeError, unknown>> = [];
-    for (const edge of graph.edges) {
-      if (edge.to !== stage) continue;
-      const entry = entryTo(edge);
-      for (const from of mailboxes.get(edge)!) inputs.push({ mailbox: from[partition], receive: entry });
+    graph.edges.forEach((edge, k) => {
+      if (edge.to !== stage) return;
+      const effect = graph.consumersOf(edge.node)
+        .map(({ node }) => node)
+        .find((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
+      const receiver = outputOf(effect ?? edge.node);
+      const senders = mailboxes.get(edge)!;
+      // Where partitions come together, none of them may run ahead of the least watermark.
+      const receivers = senders.length === 1
+        ? [receiver]
+        : stateful(new MergeOperator(`gather#${k}`, senders.length, receiver)).inputs;
+      senders.forEach((from, sender) => {
+        const receive = effect === undefined ? handle(receivers[sender]) : handleByEffect(effect, receivers[sender]);
+        inputs.push({ mailbox: from[partition], receive });
+      });
+    });
+
+    function handle(receiver: Receiver): (batch: Batch) => undefined {
+      return (batch) => {
+        replay(batch, context, receiver);
+        endRound(batch, receiver);
+        return undefined;
+      };
     }
 
-    /** What handles the batches of an edge into this task. */
-    function entryTo(edge: Edge): ActorInput<UserCodeError, unknown>["receive"] {
-      const effects = graph.consumersOf(edge.node)
-        .map(({ node }) => node)
-        .filter((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
-      const [effect] = effects;
-      if (effect === undefined) {
-        const receiver = outputOf(edge.node);
-        return (batch) => {
-          replay(batch, context, receiver);
-          endRound(batch, receiver);
-          return undefined;
-        };
-      }
-      const [receiver] = inputsTo(effect);
-      const name = graph.nameOf(effect);
+    function handleByEffect(
+      node: MapEffectNode,
+      receiver: Receiver,
+    ): (batch: Batch) => Effect.Effect<void, UserCodeError, unknown> {
+      const name = graph.nameOf(node);
       return (batch) =>
-        mapEffectBatch({ batch, node: effect, name, context, next: receiver, onThrow }).pipe(
+        mapEffectBatch({ batch, node, name, context, next: receiver, onThrow }).pipe(
           Effect.andThen(Effect.try({ try: () => endRound(batch, receiver), catch: onThrow })),
         );
     }
@@ -272,7 +285,9 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     tasks,
     ingest,
     entries: splits.map(({ source }) => bySource.get(source)!),
-    eventTimes: ingest.statefuls.filter((operator): operator is EventTimeOperator => operator instanceof EventTimeOperator),
+    eventTimes: ingest.statefuls.filter((operator): operator is EventTimeOperator =>
+      operator instanceof EventTimeOperator
+    ),
     gauge,
   };
 };

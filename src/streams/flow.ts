@@ -378,7 +378,9 @@ export const branch = <A, const C extends { readonly [name: string]: (value: NoI
   cases: C,
 ): <R, K, T, M, S>(
   self: Flow<A, never, R, K, T, M, S>,
-) => { readonly [name in keyof C | "otherwise"]: Flow<name extends keyof C ? Branched<A, C[name]> : A, never, R, K, T, M, S> } =>
+) => {
+  readonly [name in keyof C | "otherwise"]: Flow<name extends keyof C ? Branched<A, C[name]> : A, never, R, K, T, M, S>;
+} =>
 (self) => {
   const names = Object.keys(cases);
   const otherwise: SideNode = { _tag: "Side", owner: null };

@@ -9,7 +9,16 @@
  */
 import { keyHash } from "../kv-state/key.ts";
 import { InvalidJob } from "./errors.ts";
-import type { EventTimeNode, MapEffectNode, MergeNode, Node, OnErrorNode, SinkNode, SourceNode, WindowNode } from "./node.ts";
+import type {
+  EventTimeNode,
+  MapEffectNode,
+  MergeNode,
+  Node,
+  OnErrorNode,
+  SinkNode,
+  SourceNode,
+  WindowNode,
+} from "./node.ts";
 
 /** One actor, or one for each keyed partition. */
 export interface Stage {
@@ -95,7 +104,11 @@ const checkNames = (job: string, kind: string, names: ReadonlyArray<string>): vo
       ? `two ${kind}s must not have one name`
       : null;
     if (rule !== null) {
-      throw new InvalidJob({ message: `Cannot make job "${job}" as ${rule}: current value is "${name}" of a ${kind}`, job, rule });
+      throw new InvalidJob({
+        message: `Cannot make job "${job}" as ${rule}: current value is "${name}" of a ${kind}`,
+        job,
+        rule,
+      });
     }
     seen.add(name);
   }
@@ -145,7 +158,9 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
     return stage;
   };
   const addEdge = (node: Node, from: Stage, to: Stage): void => {
-    if (!edges.some((edge) => edge.node === node && edge.from === from && edge.to === to)) edges.push({ node, from, to });
+    if (!edges.some((edge) => edge.node === node && edge.from === from && edge.to === to)) {
+      edges.push({ node, from, to });
+    }
   };
 
   /** Whether the keys of a node's records are those by which its stage is partitioned. */

@@ -49,9 +49,11 @@ export interface IngestOptions {
   readonly batchRecordsMax: number;
   /** Whether the epoch has grown so large that it must end before anything more is read. */
   readonly isFull: (recordsInEpoch: number) => boolean;
+  /** The split whose turn it was when the last epoch ended. */
+  readonly current: SplitReader | null;
   /** The epoch that was committed last. */
   readonly epoch: number;
-  readonly onBarrier: (barrier: Barrier, isEmpty: boolean) => void;
+  readonly onBarrier: (barrier: Barrier, isEmpty: boolean, current: SplitReader | null) => void;
   readonly onThrow: (thrown: unknown) => UserCodeError;
 }
 
@@ -67,7 +69,7 @@ export const runIngest = (
     let recordsInEpoch = 0;
     const clock = yield* Effect.clockWith(Effect.succeed);
     let turnBegan = clock.currentTimeMillisUnsafe();
-    let current: SplitReader | null = readers.find((reader) => !reader.ended && reader.count % mergeRecords !== 0) ?? null;
+    let current = options.current;
 
     /** The split's own watermark: it says how far behind the others the split is. */
     const watermarkOf = (reader: SplitReader): number => {
@@ -88,8 +90,12 @@ export const runIngest = (
       reader.exhausted ||
       (isBounded && reader.source.paced !== true ? reader.buffered >= limitOf(reader) : reader.buffered > 0);
 
+    /** Whether a split's turn goes on. The end of a split ends its turn, but is noted only when its watermark is lowest. */
+    const hasTurn = (reader: SplitReader): boolean =>
+      reader.count % mergeRecords !== 0 && !(reader.exhausted && reader.buffered === 0);
+
     const choose = (): SplitReader | null => {
-      if (isBounded && current !== null && !current.ended && current.count % mergeRecords !== 0) return current;
+      if (isBounded && current !== null && hasTurn(current)) return current;
       let chosen: SplitReader | null = null;
       let least = Infinity;
       for (const reader of readers) {
@@ -114,7 +120,7 @@ export const runIngest = (
         const message: Barrier = { _tag: "Barrier", epoch: ++epoch, last };
         control.idle = false;
         control.due = false;
-        options.onBarrier(message, roundsInEpoch === 0);
+        options.onBarrier(message, roundsInEpoch === 0, current);
         roundsInEpoch = 0;
         recordsInEpoch = 0;
         for (const exchange of exchanges) {

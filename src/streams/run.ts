@@ -99,6 +99,8 @@ export interface RunningJob {
 interface Control {
   readonly round: number;
   readonly splits: ReadonlyArray<readonly [source: string, split: string, progress: SplitProgress]>;
+  /** The split whose turn it is. */
+  readonly current: readonly [source: string, split: string] | null;
   readonly operators: ReadonlyArray<readonly [operator: string, partition: number, snapshot: unknown]>;
   readonly lost: Readonly<Record<string, number>>;
 }
@@ -138,7 +140,9 @@ const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, Inv
   for (const [name, value] of Object.entries(bounds)) {
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
     const rule = `${name} must be a whole number above 0`;
-    return Effect.fail(new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${value}`, job, rule }));
+    return Effect.fail(
+      new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${value}`, job, rule }),
+    );
   }
   return Effect.void;
 };
@@ -215,7 +219,11 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
  * ```
  */
 export const run = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<JobSummary, JobError, R> =>
-  Effect.scoped(Effect.flatMap(start(job, options), (running) => running.await)) as Effect.Effect<JobSummary, JobError, R>;
+  Effect.scoped(Effect.flatMap(start(job, options), (running) => running.await)) as Effect.Effect<
+    JobSummary,
+    JobError,
+    R
+  >;
 
 /** One attempt: from the last epoch until the job ends or something fails. */
 const runOnce = (
@@ -239,7 +247,9 @@ const runOnce = (
     const sources = [...new Set(graph.sources.map(({ source }) => source))];
     const splits = yield* Effect.forEach(sources, (source) =>
       (source.splits as Effect.Effect<ReadonlyArray<string>, SourceError>).pipe(
-        Effect.map((names) => names.map((split) => ({ source, split }))),
+        Effect.map((names) =>
+          names.map((split) => ({ source, split }))
+        ),
       )).pipe(Effect.map((all) => all.flat()));
 
     const assembly = assemble({
@@ -295,7 +305,9 @@ const runOnce = (
       queues: graph.stages.slice(1).map((stage) =>
         queueMetrics(
           stage.name,
-          assembly.tasks.filter((task) => task.stage === stage).flatMap((task) => task.mailboxes.map((box) => box.stats)),
+          assembly.tasks.filter((task) => task.stage === stage).flatMap((task) =>
+            task.mailboxes.map((box) => box.stats)
+          ),
         )
       ),
       sinks: sinks.map(({ name }) => {
@@ -308,12 +320,12 @@ const runOnce = (
 
     // Epochs are handed from the actors to the committer; there is never more than one on its way.
     const collected = yield* Queue.bounded<{ readonly epoch: CollectedEpoch; readonly control: Control }>(1);
-    let pending: { readonly round: number; readonly splits: Control["splits"]; readonly isEmpty: boolean } | null = null;
+    let pending: (Pick<Control, "round" | "splits" | "current"> & { readonly isEmpty: boolean }) | null = null;
     const collector = new EpochCollector(assembly.tasks.length, (epoch) => {
-      const { round, splits } = pending!;
+      const { round, splits, current } = pending!;
       Queue.offerUnsafe(collected, {
         epoch,
-        control: { round, splits, operators: epoch.snapshots, lost: committer.lost() },
+        control: { round, splits, current, operators: epoch.snapshots, lost: committer.lost() },
       });
     });
 
@@ -350,11 +362,16 @@ const runOnce = (
       batchRecordsMax,
       isFull: (records) => records >= epochRecordsMax || assembly.gauge.bytes >= epochBytesMax,
       epoch: store.epoch(),
-      onBarrier: ({ epoch, last }, isEmpty) => {
+      current: readers.find(({ source, name }) =>
+        source.name === control?.current?.[0] && name === control.current[1]
+      ) ??
+        null,
+      onBarrier: ({ epoch, last }, isEmpty, current) => {
         const { round } = assembly.ingest.context;
         pending = {
           round,
           splits: readers.map((reader) => [reader.source.name, reader.name, reader.progress] as const),
+          current: current === null ? null : [current.source.name, current.name],
           isEmpty,
         };
         collector.add(0, epoch, last, assembly.ingest.takeShare());
@@ -390,11 +407,17 @@ const restore = (
   Effect.gen(function* () {
     if (control === undefined) return;
     const operators = new Map(
-      assembly.tasks.flatMap((task) => task.statefuls.map((operator) => [`${operator.name}/${task.partition}`, operator])),
+      assembly.tasks.flatMap((task) =>
+        task.statefuls.map((operator) => [`${operator.name}/${task.partition}`, operator])
+      ),
     );
     // A window may keep a second table beside its own, named after it.
-    yield* store.restore((delta) => operators.get(`${delta.table.split("#")[0]}/${delta.partition}`)?.applyDelta(delta));
-    for (const [name, partition, snapshot] of control.operators) operators.get(`${name}/${partition}`)?.restore(snapshot);
+    yield* store.restore((delta) =>
+      operators.get(`${delta.table.split("#")[0]}/${delta.partition}`)?.applyDelta(delta)
+    );
+    for (const [name, partition, snapshot] of control.operators) {
+      operators.get(`${name}/${partition}`)?.restore(snapshot);
+    }
   });
 
 const countersOf = (assembly: Assembly): Readonly<Record<string, Counters>> => {
@@ -404,4 +427,3 @@ const countersOf = (assembly: Assembly): Readonly<Record<string, Counters>> => {
   }
   return sums;
 };
-

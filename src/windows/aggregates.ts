@@ -20,7 +20,8 @@ const codec = <T>(schema: StateSchema<T>): ObjectCodec => ({
 });
 
 /** What a Schema stores, in words that two runs of the same code share. */
-const describe = <T>(schema: StateSchema<T>): string => JSON.stringify(SchemaRepresentation.toRepresentation(Schema.toEncoded(schema).ast));
+const describe = <T>(schema: StateSchema<T>): string =>
+  JSON.stringify(SchemaRepresentation.toRepresentation(Schema.toEncoded(schema).ast));
 
 /** An aggregate that numbers do for. */
 const numeric = <A, B>(

@@ -35,7 +35,9 @@ export type Assigner = SlidingAssigner | SessionAssigner;
 const positiveMillis = (what: string, input: Duration.Input): number => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
   if (!Number.isSafeInteger(millis) || millis <= 0) {
-    throw new RangeError(`Cannot make a window as ${what} must be a whole number of milliseconds above 0: current value is ${millis}`);
+    throw new RangeError(
+      `Cannot make a window as ${what} must be a whole number of milliseconds above 0: current value is ${millis}`,
+    );
   }
   return millis;
 };
@@ -44,7 +46,9 @@ const offsetMillis = (input: Duration.Input | undefined, period: number): number
   if (input === undefined) return 0;
   const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
   if (!Number.isSafeInteger(millis)) {
-    throw new RangeError(`Cannot make a window as offset must be a whole number of milliseconds: current value is ${millis}`);
+    throw new RangeError(
+      `Cannot make a window as offset must be a whole number of milliseconds: current value is ${millis}`,
+    );
   }
   return ((millis % period) + period) % period;
 };
@@ -96,9 +100,17 @@ export const sliding = (options: {
   const size = positiveMillis("size", options.size);
   const slide = positiveMillis("slide", options.slide);
   if (slide > size) {
-    throw new RangeError(`Cannot make a sliding window as slide must not exceed size (${size}): current value is ${slide}`);
+    throw new RangeError(
+      `Cannot make a sliding window as slide must not exceed size (${size}): current value is ${slide}`,
+    );
   }
-  return { _tag: "Sliding", size, slide, offset: offsetMillis(options.offset, slide), slice: greatestCommonDivisor(size, slide) };
+  return {
+    _tag: "Sliding",
+    size,
+    slide,
+    offset: offsetMillis(options.offset, slide),
+    slice: greatestCommonDivisor(size, slide),
+  };
 };
 
 /**

@@ -32,7 +32,9 @@ export interface WatermarkStrategy {
 export const boundedOutOfOrderness = (bound: Duration.Input): WatermarkStrategy => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(bound));
   if (!Number.isFinite(millis) || millis < 0) {
-    throw new RangeError(`Cannot make a watermark as its bound must be finite and not negative: current value is ${millis}`);
+    throw new RangeError(
+      `Cannot make a watermark as its bound must be finite and not negative: current value is ${millis}`,
+    );
   }
   return { _tag: "BoundedOutOfOrderness", bound: millis };
 };

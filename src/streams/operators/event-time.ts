@@ -50,7 +50,9 @@ export class EventTimeOperator implements Receiver, Stateful {
     try {
       time = this.#timestamp(value);
       if (!(Math.abs(time) <= timestampMax)) {
-        throw new RangeError(`Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${time}`);
+        throw new RangeError(
+          `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${time}`,
+        );
       }
     } catch (error) {
       this.#next.letter(this.#context.letter(this.name, error, value, true));
@@ -103,7 +105,9 @@ export class EventTimeOperator implements Receiver, Stateful {
 
   restore(snapshot: unknown): void {
     const greatest = new Map(
-      (snapshot as ReadonlyArray<[string, string, number]>).map(([source, split, time]) => [`${source}\n${split}`, time]),
+      (snapshot as ReadonlyArray<[string, string, number]>).map((
+        [source, split, time],
+      ) => [`${source}\n${split}`, time]),
     );
     for (const [split, place] of this.#places) {
       const { source, split: name } = this.#context.splits[split];

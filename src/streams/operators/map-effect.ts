@@ -7,7 +7,7 @@ import { Cause, Effect, Exit } from "effect";
 import type { Batch } from "../../actors/message.ts";
 import type { Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
-import { type Key, keyId, type KeyId } from "../../kv-state/key.ts";
+import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { UserCodeError } from "../errors.ts";
 import type { MapEffectNode } from "../node.ts";
 

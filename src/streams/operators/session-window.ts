@@ -5,7 +5,7 @@
  */
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, keyId, type KeyId } from "../../kv-state/key.ts";
+import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import type { SessionAssigner } from "../../windows/assigner.ts";
 import { TimerHeap } from "../../windows/timer-heap.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Receiver, Letter } from "../../actors/receiver.ts";
+import type { Letter, Receiver } from "../../actors/receiver.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
-import { firstEndAfter, lastEnd, type SlidingAssigner, sliceStart } from "../../windows/assigner.ts";
+import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -239,7 +239,11 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   takeDeltas(partition: number, into: Array<Delta>): void {
-    const take = (name: string, dropped: ReadonlyArray<number>, tables: ReadonlyMap<number, AccumulatorTable>): void => {
+    const take = (
+      name: string,
+      dropped: ReadonlyArray<number>,
+      tables: ReadonlyMap<number, AccumulatorTable>,
+    ): void => {
       for (const namespace of dropped) into.push(droppedDelta(name, partition, namespace));
       for (const [namespace, table] of tables) {
         const delta = table.takeDelta(name, partition, namespace);

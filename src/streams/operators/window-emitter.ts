@@ -23,15 +23,13 @@ export class WindowEmitter {
   }
 
   /**
-   * The first result of a key and window. Its event time is the last instant of the window, as in Flink; and as results
-   * come in the order of their windows' ends, that instant is a watermark too.
+   * The first result of a key and window. Its event time is the last instant of the window, as in Flink. It meets the
+   * watermark before the one that made the window fire, so it is never late further on.
    */
   result(key: Key, window: Window, value: unknown, pane: number, final: boolean): void {
     this.counters.results++;
-    const time = window.end - 1;
-    if (time > this.#emitted) this.#emitted = time;
     const result: WindowResult<unknown, unknown> = { key, window, value, pane, final };
-    this.#next.record(result, key, time, this.#emitted);
+    this.#next.record(result, key, window.end - 1, this.#emitted);
   }
 
   /** A result of a window that has fired before (or had nothing to fire), because a late record changed it. */
