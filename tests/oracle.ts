@@ -113,6 +113,7 @@ export const eventTime = <A>(
   bound: number,
 ): Array<Tick<A>> => {
   const own = new Map(reaching.map((split) => [split, -Infinity]));
+  const rawAt = Map.groupBy(raw, (record) => record.at);
   const ticks: Array<Tick<A>> = [];
   let merged = reaching.length === 0 ? Infinity : -Infinity;
   const count = (at: number, split: number, watermark: number): void => {
@@ -128,7 +129,7 @@ export const eventTime = <A>(
       if (own.has(event.split)) count(at, event.split, Infinity);
       return;
     }
-    for (const { split, value } of raw.filter((record) => record.at === at)) {
+    for (const { split, value } of rawAt.get(at) ?? []) {
       const time = timestamp(value);
       ticks.push({ tick: "record", at, value, time, met: merged });
       count(at, split, time - bound);
@@ -359,8 +360,6 @@ const aligned = (assigner: Assigner & { kind: "sliding" }): Windows => {
 /** Sessions of one key. */
 const sessions = ({ gap }: Assigner & { kind: "session" }): Windows => {
   let all: Array<Kept> = [];
-  let arrivals = 0;
-  const arrival = new Map<Entry<unknown>, number>();
   return {
     fire: (watermark) => fireAll(all, watermark),
     add: (entry, watermark, lateness) => {
@@ -368,16 +367,15 @@ const sessions = ({ gap }: Assigner & { kind: "session" }): Windows => {
       const touched = all.filter(({ window }) =>
         watermark < window.end + lateness && window.start <= span.end && span.start <= window.end
       );
+      touched.sort((a, b) => a.window.start - b.window.start);
       if (touched.length === 0 && span.end + lateness <= watermark) return { late: span };
-      arrival.set(entry, arrivals++);
       const one: Kept = {
         window: {
           start: Math.min(span.start, ...touched.map(({ window }) => window.start)),
           end: Math.max(span.end, ...touched.map(({ window }) => window.end)),
         },
-        entries: [...touched.flatMap(({ entries }) => entries), entry].sort((a, b) =>
-          arrival.get(a)! - arrival.get(b)!
-        ),
+        // Sessions that become one put their records one after the other, by their place in event time.
+        entries: [...touched.flatMap(({ entries }) => entries), entry],
         panes: Math.max(0, ...touched.map(({ panes }) => panes)),
         waiting: true,
       };
