@@ -1,0 +1,74 @@
+/**
+ * The first and the last value by event time.
+ *
+ * @module
+ */
+import type { Aggregate } from "../aggregate.ts";
+import { codec, describe, type StateSchema } from "./state-schema.ts";
+
+/** Keeps one selected value: the one whose time `wins` over the time of the value kept so far. */
+const pick = <A, B>(
+  fingerprint: string,
+  select: (value: A) => B,
+  schema: StateSchema<B>,
+  none: number,
+  wins: (time: number, kept: number) => boolean,
+): Aggregate<A, B> => ({
+  "~weir/Aggregate": true,
+  fingerprint: `${fingerprint}(${describe(schema)})`,
+  numbers: 1,
+  objects: [codec(schema)],
+  reset: (n, i, o, j) => {
+    n[i] = none;
+    o[j] = undefined;
+  },
+  add: (n, i, o, j, value, timestamp) => {
+    if (wins(timestamp, n[i])) {
+      n[i] = timestamp;
+      o[j] = select(value);
+    }
+  },
+  merge: (n, i, o, j, n2, i2, o2, j2) => {
+    if (wins(n2[i2], n[i])) {
+      n[i] = n2[i2];
+      o[j] = o2[j2];
+    }
+  },
+  result: (_n, _i, o, j) => o[j] as B,
+});
+
+/**
+ * A value of the record with the earliest event time; of several, the one that came first.
+ *
+ * The value is kept in the state, so it comes with its Schema.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Schema } from "effect";
+ * import { Aggregate } from "@weir/streams";
+ *
+ * const opening = Aggregate.first((price: number) => price, Schema.Number);
+ * assert.equal(Aggregate.evaluate(opening, [12, 9, 14]), 12);
+ * ```
+ */
+export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B> =>
+  pick("first", select, schema, Infinity, (time, kept) => time < kept);
+
+/**
+ * A value of the record with the latest event time; of several, the one that came last.
+ *
+ * The value is kept in the state, so it comes with its Schema.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Schema } from "effect";
+ * import { Aggregate } from "@weir/streams";
+ *
+ * const closing = Aggregate.last((price: number) => price, Schema.Number);
+ * assert.equal(Aggregate.evaluate(closing, [12, 9, 14]), 14);
+ * ```
+ */
+export const last = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B> =>
+  pick("last", select, schema, -Infinity, (time, kept) => time >= kept);
