@@ -20,8 +20,11 @@ export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";
 
 /** Where the flows of a job may end, and what they may come from, under each guarantee. */
 export interface EndsAllowed {
+  /** Output is visible once, so every sink can refuse a repetition and every source replays. */
   readonly "exactly-once": Transactional | Idempotent;
+  /** Output may be repeated, so a sink may also only append. */
   readonly "at-least-once": Transactional | Idempotent | AppendOnly;
+  /** Output may be lost, so a source need not replay. */
   readonly "at-most-once": Transactional | Idempotent | AppendOnly | LiveOnly;
 }
 

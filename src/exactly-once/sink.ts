@@ -12,18 +12,22 @@ import type { SinkError, StateBehindOutput } from "./errors.ts";
 
 /** The sink stores the epoch in the same transaction as the data: publishing it twice is refused. */
 export interface Transactional {
+  /** What a type error about it ends in. */
   readonly end: "transactional";
 }
 /** Writing a row twice gives the same row; a reader may see part of an epoch while it is being published. */
 export interface Idempotent {
+  /** What a type error about it ends in. */
   readonly end: "idempotent";
 }
 /** Each write shows at once and for ever, so a crash may repeat it. */
 export interface AppendOnly {
+  /** What a type error about it ends in. */
   readonly end: "append-only: after a crash it may repeat output";
 }
 /** A source that cannot be read again from a recorded position: what was in flight is lost in a crash. */
 export interface LiveOnly {
+  /** What a type error about it ends in. */
   readonly end: "live source: it cannot replay from a recorded position";
 }
 /** What a flow is attached to: its sinks' kinds, and whether a source of it cannot replay. */
@@ -31,7 +35,9 @@ export type End = Transactional | Idempotent | AppendOnly | LiveOnly;
 
 /** How much a sink has taken: a number of rows, and their bytes as {@link SinkDriver.byteLength} counts them. */
 export interface SinkOffset {
+  /** How many rows. */
   readonly rows: number;
+  /** How many bytes. */
   readonly bytes: number;
 }
 
@@ -39,6 +45,7 @@ export interface SinkOffset {
 export interface Publication<out Row> {
   /** The epoch, counted from 1. Epochs without output for this sink are not published. */
   readonly epoch: number;
+  /** The rows, in the order in which they are to be seen. */
   readonly rows: ReadonlyArray<Row>;
   /** How much this sink had taken before this epoch. */
   readonly offset: SinkOffset;
@@ -46,6 +53,7 @@ export interface Publication<out Row> {
 
 /** What a sink is told when it is opened. */
 export interface SinkContext {
+  /** The name of the job. */
   readonly job: string;
   /** A random id made at the job's first start, so that a sink can tell two jobs of one name apart. */
   readonly lineage: string;
@@ -68,11 +76,13 @@ export interface SinkWriter<in Row> {
    * marker. Epochs up to it are not published again.
    */
   readonly marker: number | null;
+  /** Makes the rows of an epoch visible, and has stored them for good when it succeeds. */
   readonly publish: (publication: Publication<Row>) => Effect.Effect<void, SinkError>;
 }
 
 /** What the engine needs of a sink, whatever the type of its rows. */
 export interface SinkDriver<in A, in out Row> {
+  /** How an epoch becomes visible: the same as the sink's type says. */
   readonly kind: "transactional" | "idempotent" | "append-only";
   /**
    * Turns a value into the row to store: something the structured clone algorithm can copy. Synchronous; what it throws
@@ -81,6 +91,7 @@ export interface SinkDriver<in A, in out Row> {
   readonly encode: (value: A) => Row;
   /** The bytes a row takes in the sink. It bounds the outbox, and is exact where the sink relies on its offsets. */
   readonly byteLength: (row: Row) => number;
+  /** Opens the sink, so that whoever wrote it before cannot write any more. The scope closes it. */
   readonly open: (
     context: SinkContext,
   ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
@@ -92,9 +103,11 @@ export interface SinkDriver<in A, in out Row> {
  * `A` is what it takes; `S` states how an epoch becomes visible, and a job's guarantee is checked against it.
  */
 export interface Sink<in A, out S extends End> {
+  /** Exists for the compiler alone. */
   readonly "~weir/Sink": { readonly end: S };
   /** A stable name, unique in the job: the outbox and the published epoch are recorded under it. */
   readonly name: string;
+  /** What the engine asks of it. */
   // deno-lint-ignore no-explicit-any -- a sink hides the type of its rows
   readonly driver: SinkDriver<A, any>;
 }

@@ -7,31 +7,38 @@
 
 /** Records have an event time, and there are watermarks. */
 export interface EventTime {
+  /** What a type error about it ends in. */
   readonly time: "event";
 }
 
 /** Records have no event time yet. */
 export interface NoEventTime {
+  /** What a type error about it ends in. */
   readonly time: "none: call Flow.eventTime first";
 }
 
 /** Records have a key of type `K`. */
 export interface Keyed<in out K> {
+  /** What a type error about it ends in. */
   readonly partitioning: "keyed";
+  /** Keeps flows of different keys apart: neither passes for the other. */
   readonly keyOf: (_: K) => K;
 }
 
 /** Records have no key yet. */
 export interface NotKeyed {
+  /** What a type error about it ends in. */
   readonly partitioning: "none: call Flow.keyBy first";
 }
 
 /** Every value stands for ever. */
 export interface Append {
+  /** What a type error about it ends in. */
   readonly changes: "append";
 }
 
 /** A later value may correct an earlier one of the same key. */
 export interface Update {
+  /** What a type error about it ends in. */
   readonly changes: "update: call Flow.changelog to take each correction as a record";
 }

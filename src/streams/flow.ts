@@ -31,6 +31,7 @@ import type { Source } from "./source.ts";
  * - `S`: the kinds of the sinks and sources attached so far, side outputs included
  */
 export interface Flow<out A, out E, out R, out K, out T, out M, out S> extends Pipeable.Pipeable {
+  /** Exists for the compiler alone. */
   readonly "~weir/Flow": {
     readonly value: A;
     readonly error: E;
@@ -44,6 +45,7 @@ export interface Flow<out A, out E, out R, out K, out T, out M, out S> extends P
 
 /** A flow that ends in a sink: what a job is made of. */
 export interface CompleteFlow<out R, out S> {
+  /** Exists for the compiler alone. */
   readonly "~weir/CompleteFlow": { readonly services: R; readonly ends: S };
 }
 

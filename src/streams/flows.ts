@@ -26,6 +26,6 @@ export {
   window,
 } from "./flow.ts";
 export type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
-export { type DeadLetter, deadLetterSchema } from "./dead-letter.ts";
+export { type DeadLetter, type DeadLetterJson, deadLetterSchema } from "./dead-letter.ts";
 export { lateSchema, windowResultSchema } from "./window-schemas.ts";
 export type { Key } from "../kv-state/key.ts";

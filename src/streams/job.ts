@@ -10,10 +10,17 @@ import { fingerprintsOf, type Graph, layOut } from "./graph.ts";
 
 /** A job, ready to be run. `R` is what its functions need from the outside. */
 export interface Job<out R> {
-  readonly "~weir/Job": { readonly services: R; readonly graph: Graph };
+  /** Exists for the compiler alone. */
+  readonly "~weir/Job": { readonly services: R };
   /** A stable name: the job's state is kept under it. */
   readonly name: string;
+  /** What is promised about output when the process dies. */
   readonly guarantee: Guarantee;
+}
+
+/** What a job is inside. */
+interface JobImpl extends Job<never> {
+  readonly graph: Graph;
 }
 
 /** The services that some flows need. */
@@ -74,11 +81,12 @@ export const make = <
       refuse(`guarantee "${guarantee}" needs sources that replay: current value is "${source.name}"`);
     }
   }
-  return { "~weir/Job": { graph } as Job<ServicesOf<F>>["~weir/Job"], name, guarantee };
+  const job: Omit<JobImpl, "~weir/Job"> = { graph, name, guarantee };
+  return job as JobImpl;
 };
 
 /** The graph of a job. */
-export const graphOf = (job: Job<unknown>): Graph => job["~weir/Job"].graph;
+export const graphOf = (job: Job<unknown>): Graph => (job as JobImpl).graph;
 
 /** What the state of each stateful operator of a job depends on. */
 export const fingerprints = (job: Job<unknown>): Readonly<Record<string, string>> => fingerprintsOf(graphOf(job));

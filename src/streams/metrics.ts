@@ -9,20 +9,25 @@ import type { Position } from "./source.ts";
 
 /** One split of a source. */
 export interface SplitMetrics {
+  /** The name of the source. */
   readonly source: string;
+  /** The name of the split. */
   readonly split: string;
   /** Where the source reads on; null before the first record. */
   readonly position: Position | null;
   /** Records read over the life of the job. */
   readonly records: number;
+  /** Whether it has been read to its end. */
   readonly ended: boolean;
   /** How much is known to lie ahead, in `lagUnit`. */
   readonly lag: number;
+  /** The unit of `lag`. */
   readonly lagUnit: "records" | "bytes";
 }
 
 /** The mailboxes of one stage, together. */
 export interface QueueMetrics extends MailboxStats {
+  /** The name of the stage that reads from them. */
   readonly stage: string;
   /** How many mailboxes there are. */
   readonly mailboxes: number;
@@ -30,11 +35,13 @@ export interface QueueMetrics extends MailboxStats {
 
 /** One sink. */
 export interface SinkMetrics {
+  /** The name of the sink. */
   readonly sink: string;
   /** The last epoch that the manifest knows to be published. */
   readonly publishedEpoch: number;
-  /** Rows and bytes committed over the life of the job. */
+  /** Rows committed over the life of the job. */
   readonly rows: number;
+  /** Bytes committed over the life of the job. */
   readonly bytes: number;
   /** Rows that were committed and never written: only under at-most-once. */
   readonly lostRows: number;
@@ -44,28 +51,37 @@ export interface SinkMetrics {
 export interface EpochMetrics {
   /** The last committed epoch. */
   readonly epoch: number;
+  /** How many epochs this run has committed. One without news is not. */
   readonly committed: number;
   /** Bytes of state, control and outbox written. */
   readonly bytes: number;
+  /** How many atomic commits that took. */
   readonly atomics: number;
+  /** How long writing and flipping took in all, in milliseconds. */
   readonly commitMillis: number;
+  /** How long publishing to the sinks took in all, in milliseconds. */
   readonly publishMillis: number;
 }
 
 /** A snapshot of a running job. Numbers of operators and splits cover the life of the job, the others this run. */
 export interface JobMetrics {
+  /** The name of the job. */
   readonly job: string;
   /** How long this run has lasted, in milliseconds. */
   readonly runMillis: number;
   /** How often the job was started anew from its last epoch, in this process. */
   readonly restarts: number;
+  /** Every split, in the order in which ties between them are broken. */
   readonly splits: ReadonlyArray<SplitMetrics>;
   /** The event time that each of the job's watermarks has reached, in epoch milliseconds, by operator. */
   readonly watermarks: Readonly<Record<string, number>>;
   /** What operators have counted, by their names. */
   readonly operators: Readonly<Record<string, Counters>>;
+  /** What waits between the stages. */
   readonly queues: ReadonlyArray<QueueMetrics>;
+  /** Every sink. */
   readonly sinks: ReadonlyArray<SinkMetrics>;
+  /** What commits have cost. */
   readonly epochs: EpochMetrics;
 }
 

@@ -79,9 +79,11 @@ export const runDefaults = {
 
 /** How a run ended. */
 export interface JobSummary {
+  /** The name of the job. */
   readonly job: string;
   /** `"ended"` when every source has ended and every window has fired; `"stopped"` when it was asked to stop. */
   readonly outcome: "ended" | "stopped";
+  /** What could be read from it at its end. */
   readonly metrics: JobMetrics;
 }
 

@@ -11,6 +11,7 @@ export type Position = number | string;
 
 /** What a source hands over for a record that it could not decode. It stands in the batch in the record's place. */
 export class Rejected {
+  /** Made by a source, in the place of a record. */
   constructor(
     /** Which rule stopped it. */
     readonly reason: string,
@@ -26,6 +27,7 @@ export const rejectedBytesMax = 4_096;
 
 /** Some consecutive records of one split. */
 export interface SourceBatch<out A> {
+  /** The records, in the order of the split. */
   readonly records: ReadonlyArray<A | Rejected>;
   /** `positions[i]` is where to read on after `records[i]`. */
   readonly positions: ArrayLike<Position>;
@@ -42,6 +44,7 @@ export interface SourceBatch<out A> {
  * A split read twice from the same position yields the same records in the same order; batch boundaries may differ.
  */
 export interface Source<out A, out E, out R, out S> {
+  /** Exists for the compiler alone. */
   readonly "~weir/Source": { readonly error: E; readonly end: S };
   /** A stable name, unique in the job: positions are recorded under it. */
   readonly name: string;

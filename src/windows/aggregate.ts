@@ -10,6 +10,7 @@
 
 /** Where an accumulator lies: `numbers` from index `i`, `objects` from index `j`. */
 export interface Aggregate<in A, out B> {
+  /** Tells an aggregate from a struct of aggregates. */
   readonly "~weir/Aggregate": true;
   /** Describes what is stored. State written under another description is not read. */
   readonly fingerprint: string;
@@ -45,7 +46,9 @@ export interface Aggregate<in A, out B> {
 
 /** How an object of an accumulator becomes something that can be stored, and back. */
 export interface ObjectCodec {
+  /** Makes something of it that the structured clone algorithm can copy. */
   readonly encode: (object: unknown) => unknown;
+  /** Makes the object again. */
   readonly decode: (stored: unknown) => unknown;
 }
 

@@ -10,6 +10,7 @@ import { Duration } from "effect";
 
 /** Windows of one size, `slide` apart. When `slide` equals `size` they tumble: each record is in exactly one. */
 export interface SlidingAssigner {
+  /** Tells the kinds of assigners apart. */
   readonly _tag: "Sliding";
   /** How long a window is, in milliseconds. */
   readonly size: number;
@@ -23,6 +24,7 @@ export interface SlidingAssigner {
 
 /** Windows that grow with activity: a record opens one of length `gap`, and windows that touch become one. */
 export interface SessionAssigner {
+  /** Tells the kinds of assigners apart. */
   readonly _tag: "Session";
   /** How long a key must be silent before its session ends, in milliseconds. */
   readonly gap: number;

@@ -11,6 +11,7 @@ import { Duration } from "effect";
 
 /** How the watermark of a split follows the timestamps of its records. */
 export interface WatermarkStrategy {
+  /** Tells the kinds of strategies apart. */
   readonly _tag: "BoundedOutOfOrderness";
   /** How far the watermark stays behind the greatest timestamp seen, in milliseconds. */
   readonly bound: number;
@@ -53,10 +54,10 @@ export const boundedOutOfOrderness = (bound: Duration.Input): WatermarkStrategy 
 export const monotonic: WatermarkStrategy = { _tag: "BoundedOutOfOrderness", bound: 0 };
 
 /** Every window is over: the watermark of a split that has ended. */
-export const endOfTime = Infinity;
+export const endOfTime: number = Infinity;
 
 /** Nothing is known yet: the watermark before the first record. */
-export const beginningOfTime = -Infinity;
+export const beginningOfTime: number = -Infinity;
 
 /**
  * The watermark of several splits: the least of theirs.
