@@ -6,7 +6,7 @@
 import { Effect } from "effect";
 import { type Key, keyHash, keyId } from "../kv-state/key.ts";
 import type { Mailbox } from "./mailbox.ts";
-import type { Barrier, Batch, Columns, Message } from "./message.ts";
+import type { Barrier, Batch, Columns, Mark, Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -22,6 +22,7 @@ class GrowingColumns implements Columns {
   readonly positions: Array<number | string>;
   times: Float64Array;
   watermarks: Float64Array;
+  ordinals: Float64Array;
 
   constructor(capacity: number) {
     this.values = new Array(capacity);
@@ -29,24 +30,28 @@ class GrowingColumns implements Columns {
     this.positions = new Array(capacity);
     this.times = new Float64Array(capacity);
     this.watermarks = new Float64Array(capacity);
+    this.ordinals = new Float64Array(capacity);
   }
 
-  add(value: unknown, key: unknown, time: number, watermark: number, position: number | string): void {
+  add(value: unknown, key: unknown, time: number, watermark: number, context: TaskContext): void {
     const row = this.size++;
     if (row === this.times.length) this.#grow();
     this.values[row] = value;
     this.keys[row] = key;
-    this.positions[row] = position;
+    this.positions[row] = context.position;
+    this.ordinals[row] = context.ordinal;
     this.times[row] = time;
     this.watermarks[row] = watermark;
   }
 
   #grow(): void {
-    const { times, watermarks } = this;
+    const { times, watermarks, ordinals } = this;
     this.times = new Float64Array(2 * times.length);
     this.times.set(times);
     this.watermarks = new Float64Array(2 * times.length);
     this.watermarks.set(watermarks);
+    this.ordinals = new Float64Array(2 * times.length);
+    this.ordinals.set(ordinals);
   }
 }
 
@@ -54,6 +59,8 @@ class GrowingColumns implements Columns {
 const capacityMin = 16;
 
 const noRecords: Columns = new GrowingColumns(0);
+
+const noMarks: ReadonlyArray<Mark> = [];
 
 const noLetters: ReadonlyArray<Letter> = [];
 
@@ -70,13 +77,24 @@ export class Exchange implements Receiver {
   /** How many records each destination gets. */
   readonly #shares: Uint32Array;
   #letters: Array<Letter> = [];
+  readonly #marking: boolean;
+  #marks: Array<Mark> = [];
   #watermark = beginningOfTime;
 
-  /** With more than one mailbox records are routed by key, and `onLetter` takes the letters, which have none. */
-  constructor(mailboxes: ReadonlyArray<Mailbox>, context: TaskContext, onLetter: ((letter: Letter) => void) | null) {
-    this.#mailboxes = mailboxes;
-    this.#context = context;
-    this.#onLetter = onLetter;
+  constructor(options: {
+    readonly context: TaskContext;
+    /** With more than one, records are routed by key. */
+    readonly mailboxes: ReadonlyArray<Mailbox>;
+    /** Takes letters where they cannot be sent on, since they have no key. */
+    readonly onLetter: ((letter: Letter) => void) | null;
+    /** Whether to send how the watermark moves within a round. */
+    readonly marking: boolean;
+  }) {
+    this.#mailboxes = options.mailboxes;
+    this.#context = options.context;
+    this.#onLetter = options.onLetter;
+    this.#marking = options.marking;
+    const { mailboxes } = options;
     this.#shares = new Uint32Array(mailboxes.length);
   }
 
@@ -87,11 +105,12 @@ export class Exchange implements Receiver {
       this.#destinations.push(to);
       this.#shares[to]++;
     }
-    this.#columns.add(value, key, time, watermark, this.#context.position);
+    this.#columns.add(value, key, time, watermark, this.#context);
     this.#watermark = watermark;
   }
 
   watermark(watermark: number): void {
+    if (this.#marking && watermark > this.#watermark) this.#marks.push({ ordinal: this.#context.ordinal, watermark });
     this.#watermark = watermark;
   }
 
@@ -106,6 +125,7 @@ export class Exchange implements Receiver {
     // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
     const columns = this.#columns.size === 0 ? noRecords : this.#columns;
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
+    const marks = this.#marks.length === 0 ? noMarks : this.#marks;
     const watermark = this.#watermark;
     const batches = this.#selections().map((selection, to): Batch => ({
       _tag: "Batch",
@@ -114,12 +134,14 @@ export class Exchange implements Receiver {
       splitEnded,
       columns,
       selection,
+      marks,
       letters: to === 0 ? letters : noLetters,
       watermark,
     }));
     // The next round is likely to be as large as this one.
     if (columns !== noRecords) this.#columns = new GrowingColumns(Math.max(capacityMin, columns.size));
     if (letters.length > 0) this.#letters = [];
+    if (marks.length > 0) this.#marks = [];
     return this.#send(batches);
   }
 

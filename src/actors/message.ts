@@ -20,7 +20,18 @@ export interface Columns {
   readonly watermarks: Float64Array;
   /** Where each record's source reads on after it: a coordinate for errors. */
   readonly positions: ReadonlyArray<number | string>;
+  /** The {@link TaskContext.ordinal} of each record; never descending. */
+  readonly ordinals: Float64Array;
 }
+
+/** The watermark has come this far after the records of an ordinal. */
+export interface Mark {
+  readonly ordinal: number;
+  readonly watermark: number;
+}
+
+/** Stands for the end of a round: it comes after all of its records. */
+export const endOfRound = 2 ** 31 - 1;
 
 /** Some records of a round, and the watermark after the last of them. */
 export interface Batch {
@@ -35,6 +46,8 @@ export interface Batch {
   readonly columns: Columns;
   /** Which rows of the columns are meant, in order; null means all. */
   readonly selection: Uint32Array | null;
+  /** How the watermark moved within the round, where a merge further on must know it exactly; else empty. */
+  readonly marks: ReadonlyArray<Mark>;
   /** Errors on their way to where the flow handles them. */
   readonly letters: ReadonlyArray<Letter>;
   /** The watermark after the round. */

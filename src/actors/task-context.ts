@@ -14,6 +14,12 @@ export interface SplitName {
 /** How many bytes of a value a letter carries at most, when the value did not come as bytes. */
 const letterBytesMax = 4_096;
 
+/**
+ * How often a record may be divided in an actor before its parts can no longer be told from those of the actors before:
+ * a double tells apart the parts of three actors in a row for rounds of 2,048 records.
+ */
+const divisionsMax = 2 ** 12;
+
 /** The coordinates of the record that an actor is working on. Set for every record; read only when something fails. */
 export class TaskContext {
   readonly job: string;
@@ -22,12 +28,32 @@ export class TaskContext {
   round = 0;
   /** The number of the split that the round was read from. */
   split = 0;
+  /**
+   * Which record of the round it is, as it was read, counted from 0. Several records made of one divide up the room to the
+   * next: so records that take different ways can be put back in order where the ways meet.
+   */
+  ordinal = 0;
+  /** How much room there is for records made of this one. */
+  ordinalRoom: number;
+  /** How much room there is for records made of one that comes from a channel. */
+  readonly channelRoom: number;
   /** Where to read on after the record. */
   position: number | string = 0;
 
-  constructor(job: string, splits: ReadonlyArray<SplitName>) {
+  /** `depth` is how many actors are between a source and this one at most. */
+  constructor(job: string, splits: ReadonlyArray<SplitName>, depth: number) {
     this.job = job;
     this.splits = splits;
+    this.channelRoom = divisionsMax ** -depth;
+    this.ordinalRoom = this.channelRoom;
+  }
+
+  /** Does something at the end of the room of the current record: after all that was made of it. */
+  afterRecord(act: () => void): void {
+    const { ordinal } = this;
+    this.ordinal = ordinal + this.ordinalRoom * (1 - 1 / (2 * divisionsMax));
+    act();
+    this.ordinal = ordinal;
   }
 
   /** A letter about the current record. */

@@ -7,7 +7,8 @@ import { Effect } from "effect";
 import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { Mailbox } from "../actors/mailbox.ts";
-import { type Barrier, type Batch, recordsIn } from "../actors/message.ts";
+import type { Barrier } from "../actors/message.ts";
+import { type Delivery, plainDelivery, replay } from "../actors/replay.ts";
 import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
 import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
@@ -90,7 +91,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   };
 
   const makeTask = (stage: Stage, partition: number): { task: Task; entryOf: (node: Node) => Receiver } => {
-    const context = new TaskContext(job, splits);
+    const context = new TaskContext(job, splits, stage.depth);
     const statefuls: Array<Stateful> = [];
     const eventTimes: Array<EventTimeOperator> = [];
     const sinks: Array<SinkOperator> = [];
@@ -117,7 +118,13 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       for (const edge of graph.edges) {
         if (edge.node !== node || edge.from !== stage) continue;
         const to = mailboxes.get(edge)![partition];
-        const exchange = new Exchange(to, context, edge.to.kind === "keyed" ? failOn : null);
+        const isKeyed = edge.to.kind === "keyed";
+        const exchange = new Exchange({
+          context,
+          mailboxes: to,
+          onLetter: isKeyed ? failOn : null,
+          marking: hasMerge && !isKeyed,
+        });
         exchanges.push(exchange);
         receivers.push(exchange);
       }
@@ -207,8 +214,27 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       });
 
     const inputs: Array<ActorInput<UserCodeError, unknown>> = [];
-    graph.edges.forEach((edge, k) => {
-      if (edge.to !== stage) return;
+    const into = graph.edges.filter((edge) => edge.to === stage);
+    /** Where flows meet in this task: the deliveries of a round, until the last channel has brought its own. */
+    const meeting: Array<Delivery> | null = into.length > 1 ? [] : null;
+    const channels = into.reduce((sum, edge) => sum + mailboxes.get(edge)!.length, 0);
+    const endRound = ({ batch, receiver }: Delivery): void => {
+      if (batch.splitEnded) { for (const eventTime of eventTimes) eventTime.splitEnded(batch.split); }
+      receiver.watermark(batch.watermark);
+    };
+    const handle = (delivery: Delivery): void => {
+      if (meeting === null) {
+        replay([delivery], context);
+        endRound(delivery);
+        return;
+      }
+      meeting.push(delivery);
+      if (meeting.length < channels) return;
+      replay(meeting, context);
+      for (const one of meeting) endRound(one);
+      meeting.length = 0;
+    };
+    for (const edge of into) {
       const effect = graph.consumersOf(edge.node)
         .map(({ node }) => node)
         .find((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
@@ -217,35 +243,19 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       // Where partitions come together, none of them may run ahead of the least watermark.
       const receivers = senders.length === 1
         ? [receiver]
-        : stateful(new MergeOperator(`gather#${k}`, senders.length, receiver)).inputs;
+        : stateful(new MergeOperator(`gather#${graph.edges.indexOf(edge)}`, senders.length, receiver)).inputs;
       senders.forEach((from, sender) => {
-        const receive = effect === undefined ? handle(receivers[sender]) : handleByEffect(effect, receivers[sender]);
-        inputs.push({ mailbox: from[partition], receive });
+        const receiver = receivers[sender];
+        inputs.push({
+          mailbox: from[partition],
+          receive: effect === undefined
+            ? (batch) => void handle(plainDelivery(batch, receiver))
+            : (batch) =>
+              mapEffectBatch({ batch, node: effect, name: graph.nameOf(effect), context, receiver }).pipe(
+                Effect.flatMap((delivery) => Effect.try({ try: () => handle(delivery), catch: onThrow })),
+              ),
+        });
       });
-    });
-
-    function handle(receiver: Receiver): (batch: Batch) => undefined {
-      return (batch) => {
-        replay(batch, context, receiver);
-        endRound(batch, receiver);
-        return undefined;
-      };
-    }
-
-    function handleByEffect(
-      node: MapEffectNode,
-      receiver: Receiver,
-    ): (batch: Batch) => Effect.Effect<void, UserCodeError, unknown> {
-      const name = graph.nameOf(node);
-      return (batch) =>
-        mapEffectBatch({ batch, node, name, context, next: receiver, onThrow }).pipe(
-          Effect.andThen(Effect.try({ try: () => endRound(batch, receiver), catch: onThrow })),
-        );
-    }
-
-    function endRound(batch: Batch, receiver: Receiver): void {
-      if (batch.splitEnded) { for (const eventTime of eventTimes) eventTime.splitEnded(batch.split); }
-      receiver.watermark(batch.watermark);
     }
 
     const takeShare = (): EpochShare => {
@@ -290,16 +300,4 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     ),
     gauge,
   };
-};
-
-/** Hands the records of a batch to a receiver, each with its coordinates. */
-const replay = (batch: Batch, context: TaskContext, receiver: Receiver): void => {
-  const { columns: { values, keys, times, watermarks, positions }, selection } = batch;
-  const count = recordsIn(batch);
-  for (let k = 0; k < count; k++) {
-    const i = selection === null ? k : selection[k];
-    context.position = positions[i];
-    receiver.record(values[i], keys[i], times[i], watermarks[i]);
-  }
-  for (const letter of batch.letters) receiver.letter(letter);
 };

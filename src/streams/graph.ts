@@ -24,6 +24,8 @@ import type {
 export interface Stage {
   readonly kind: "ingest" | "single" | "keyed";
   readonly index: number;
+  /** How many stages are between a source and this one at most. */
+  depth: number;
   /** The stateful operators or the Effect that made the stage necessary, for people to read. */
   name: string;
 }
@@ -146,18 +148,19 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
     name(of(tag), (k) => `${tag[0].toLowerCase()}${tag.slice(1)}#${k}`);
   }
 
-  const ingest: Stage = { kind: "ingest", index: 0, name: "ingest" };
+  const ingest: Stage = { kind: "ingest", index: 0, depth: 0, name: "ingest" };
   const stages: Array<Stage> = [ingest];
   const edges: Array<Edge> = [];
   const placed = new Map<Node, Stage>();
   const keyedBy = new Map<Node, Stage>();
   const gathered = new Map<Node, Stage>();
   const addStage = (kind: Stage["kind"], name: string): Stage => {
-    const stage: Stage = { kind, index: stages.length, name };
+    const stage: Stage = { kind, index: stages.length, depth: 0, name };
     stages.push(stage);
     return stage;
   };
   const addEdge = (node: Node, from: Stage, to: Stage): void => {
+    to.depth = Math.max(to.depth, from.depth + 1);
     if (!edges.some((edge) => edge.node === node && edge.from === from && edge.to === to)) {
       edges.push({ node, from, to });
     }

@@ -9,7 +9,7 @@
  */
 import { Effect, type Scope } from "effect";
 import { type Exchange, wakeReaders } from "../actors/exchange.ts";
-import type { Barrier } from "../actors/message.ts";
+import { type Barrier, endOfRound } from "../actors/message.ts";
 import type { Receiver } from "../actors/receiver.ts";
 import type { Signal } from "../actors/signal.ts";
 import type { TaskContext } from "../actors/task-context.ts";
@@ -133,9 +133,11 @@ export const runIngest = (
       const entry = entries[reader.split];
       context.split = reader.split;
       context.round++;
+      let ordinal = 0;
       const limit = limitOf(reader);
       const taken = reader.take(limit, (record, position) => {
         context.position = position;
+        context.ordinal = ordinal++;
         if (record instanceof Rejected) {
           const { source, split } = context.splits[reader.split];
           entry.letter({
@@ -159,6 +161,7 @@ export const runIngest = (
         reader.ended = true;
         for (const eventTime of eventTimes) eventTime.splitEnded(reader.split);
       }
+      context.ordinal = endOfRound;
       entry.watermark(beginningOfTime);
       roundsInEpoch++;
       recordsInEpoch += taken;

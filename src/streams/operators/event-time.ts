@@ -63,7 +63,9 @@ export class EventTimeOperator implements Receiver, Stateful {
       this.#place = this.#places.get(this.#split)!;
     }
     this.#next.record(value, key, time, this.#watermarks.merged);
-    if (this.#watermarks.observe(this.#place, time) && this.#eager) this.#next.watermark(this.#watermarks.merged);
+    if (this.#watermarks.observe(this.#place, time) && this.#eager) {
+      this.#context.afterRecord(() => this.#next.watermark(this.#watermarks.merged));
+    }
   }
 
   watermark(): void {

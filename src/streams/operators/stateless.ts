@@ -68,7 +68,14 @@ export const flatMapReceiver = (
       next.letter(context.letter(operator, error, value, true));
       return;
     }
-    for (const one of made) next.record(one, key, time, watermark);
+    const { ordinal, ordinalRoom } = context;
+    context.ordinalRoom = ordinalRoom / made.length;
+    for (let k = 0; k < made.length; k++) {
+      context.ordinal = ordinal + k * context.ordinalRoom;
+      next.record(made[k], key, time, watermark);
+    }
+    context.ordinal = ordinal;
+    context.ordinalRoom = ordinalRoom;
   },
 });
 

@@ -1,0 +1,94 @@
+/**
+ * Replaying: handing the records of a round on as they came, also where they come over several channels.
+ *
+ * What comes of one record of a source may take several ways through the actors and meet again. It is put back into the
+ * order in which it would have come had there been one way only: by the record it comes from, then by channel.
+ *
+ * @module
+ */
+import { type Batch, endOfRound, recordsIn } from "./message.ts";
+import type { Receiver } from "./receiver.ts";
+import type { TaskContext } from "./task-context.ts";
+
+/** A batch on its way to a receiver. */
+export interface Delivery {
+  readonly batch: Batch;
+  readonly receiver: Receiver;
+  /** Hands on one row of the batch's columns. */
+  readonly deliver: (row: number) => void;
+}
+
+/** The delivery of a batch's records as they are. */
+export const plainDelivery = (batch: Batch, receiver: Receiver): Delivery => {
+  const { values, keys, times, watermarks } = batch.columns;
+  return { batch, receiver, deliver: (row) => receiver.record(values[row], keys[row], times[row], watermarks[row]) };
+};
+
+/** Hands the records and watermarks of a round on, but for the watermark at its end. */
+export const replay = (deliveries: ReadonlyArray<Delivery>, context: TaskContext): void => {
+  context.ordinalRoom = context.channelRoom;
+  if (deliveries.length === 1 && deliveries[0].batch.marks.length === 0) replayOne(deliveries[0], context);
+  else replayInOrder(deliveries, context);
+  context.ordinal = endOfRound;
+  for (const { batch, receiver } of deliveries) {
+    for (const letter of batch.letters) receiver.letter(letter);
+  }
+};
+
+const replayOne = ({ batch, deliver }: Delivery, context: TaskContext): void => {
+  const { columns: { positions, ordinals }, selection } = batch;
+  const count = recordsIn(batch);
+  for (let k = 0; k < count; k++) {
+    const row = selection === null ? k : selection[k];
+    context.position = positions[row];
+    context.ordinal = ordinals[row];
+    deliver(row);
+  }
+};
+
+const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext): void => {
+  const records = deliveries.map(() => 0);
+  const marks = deliveries.map(() => 0);
+  /** The next record of a channel, as its row and ordinal. */
+  const nextRow = (channel: number): number => {
+    const { batch } = deliveries[channel];
+    const k = records[channel];
+    if (k === recordsIn(batch)) return -1;
+    return batch.selection === null ? k : batch.selection[k];
+  };
+  for (;;) {
+    let least = Infinity;
+    let chosen = -1;
+    let isMark = false;
+    for (let channel = 0; channel < deliveries.length; channel++) {
+      const { batch } = deliveries[channel];
+      const row = nextRow(channel);
+      const record = row < 0 ? Infinity : batch.columns.ordinals[row];
+      const mark = marks[channel] < batch.marks.length ? batch.marks[marks[channel]].ordinal : Infinity;
+      // Of one ordinal, the records of all channels come before the marks of any.
+      if (record < least || (record === least && isMark)) {
+        least = record;
+        chosen = channel;
+        isMark = false;
+      }
+      if (mark < least) {
+        least = mark;
+        chosen = channel;
+        isMark = true;
+      }
+    }
+    if (chosen < 0) return;
+    const { batch, receiver, deliver } = deliveries[chosen];
+    if (!isMark) {
+      const row = nextRow(chosen);
+      context.position = batch.columns.positions[row];
+      context.ordinal = batch.columns.ordinals[row];
+      records[chosen]++;
+      deliver(row);
+    } else {
+      const { ordinal, watermark } = batch.marks[marks[chosen]++];
+      context.ordinal = ordinal;
+      receiver.watermark(watermark);
+    }
+  }
+};
