@@ -159,6 +159,21 @@ const row = (table: string, key: KvKey, value: unknown): TableRow => {
   return { key, value, bytes: bytesOfKey + bytesOfValue };
 };
 
+/**
+ * An order of keys, so that rows are written where their neighbours are: a B-tree takes rows in order four times as fast as
+ * rows at random. Rows of one key stay in the order in which they came, so the last of them stands.
+ */
+const compareKeys = (a: KvKey, b: KvKey): number => {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a[i], b[i]];
+    if (x === y) continue;
+    if (typeof x !== typeof y) return typeof x === "string" ? -1 : 1;
+    return x < y ? -1 : 1;
+  }
+  return a.length - b.length;
+};
+
 /** Where the chunk that begins at a row ends. */
 const chunkEnd = (rows: ReadonlyArray<TableRow>, start: number): number => {
   let bytes = 0;
@@ -213,8 +228,9 @@ class TableWriter {
     })
   );
 
-  readonly publish = ({ epoch, rows, offset }: Publication<TableRow>): Effect.Effect<void, SinkError> =>
+  readonly publish = ({ epoch, rows: unordered, offset }: Publication<TableRow>): Effect.Effect<void, SinkError> =>
     Effect.suspend(() => {
+      const rows = unordered.toSorted((a, b) => compareKeys(a.key, b.key));
       const nextChunk = (found: TableMarker): Effect.Effect<Step | null, SinkError> => {
         if (found.claim !== this.context.claim) {
           return Effect.fail(this.#refuse(
