@@ -593,3 +593,33 @@ Deno.test("a sink's type states what it takes and how an epoch becomes visible, 
   const wrong: Flow<unknown, Transactional> = printed;
   assert.equal([tabled, filed, printed, kept, own, buried, wrong].length, 7);
 });
+
+Deno.test("under at-most-once a file keeps whole lines where an epoch was torn, and readers find only lines", async () => {
+  for (const torn of [0, 3, 8, 12, 16]) {
+    const path = await Deno.makeTempFile();
+    try {
+      // Two lines of eight bytes, of which some were written; then the next epoch behind them.
+      await Deno.writeTextFile(path, '{"a":1}\n{"a":2}\n'.slice(0, torn));
+      const context = {
+        job: "job",
+        lineage: "lineage",
+        claim: "claim",
+        published: 0,
+        publishedOffset: { rows: 0, bytes: 0 },
+        committed: 1,
+        committedOffset: { rows: 2, bytes: 16 },
+      };
+      await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+        const writer = yield* Sink.ndjson<unknown>("file", { path }).driver.open(context);
+        yield* writer.forfeit!({ epoch: 1, bytes: 16, offset: { rows: 0, bytes: 0 } });
+        yield* writer.publish({ epoch: 2, rows: ['{"a":3}\n'], offset: { rows: 2, bytes: 16 } });
+      })));
+      const text = await Deno.readTextFile(path);
+      assert.equal(text.length, 24);
+      const values = text.split("\n").filter((line) => line.trim() !== "").map((line) => JSON.parse(line).a);
+      assert.deepEqual(values, [...[1, 2].slice(0, Math.floor(torn / 8)), 3], `${torn} bytes were written`);
+    } finally {
+      await Deno.remove(path);
+    }
+  }
+});

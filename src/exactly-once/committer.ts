@@ -9,7 +9,7 @@
 import { Clock, Effect, type Scope } from "effect";
 import type { KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { CollectedEpoch } from "./epoch-collector.ts";
-import type { CommitStats, EpochOutput, EpochStore } from "./epoch-store.ts";
+import type { CommitStats, EpochOutput, EpochStore, UnpublishedOutput } from "./epoch-store.ts";
 import type { Fenced, SinkError, StateBehindOutput } from "./errors.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { End, Sink, SinkOffset, SinkWriter } from "./sink.ts";
@@ -77,19 +77,26 @@ export const openCommitter = (options: {
       );
     };
 
+    const publishStored = ({ sink, epoch, offset }: UnpublishedOutput): Effect.Effect<void, CommitError> =>
+      store.outbox(epoch, sink).pipe(Effect.flatMap((rows) => publish(sink, epoch, rows, offset)));
+
+    /** Only the number of the rows is known: whether the sink has them died with the process that wrote them. */
+    const forfeit = ({ sink, epoch, rows, bytes, offset }: UnpublishedOutput): Effect.Effect<void, SinkError> =>
+      (writers.get(sink)!.forfeit?.({ epoch, bytes, offset }) ?? Effect.void).pipe(
+        Effect.andThen(Effect.sync(() => {
+          lost[sink] = (lost[sink] ?? 0) + rows;
+          store.markPublished(sink, epoch);
+        })),
+      );
+
     /** Publishes what the manifest names, each sink in the order of epochs. */
     const publishCommitted: Effect.Effect<void, CommitError> = Effect.suspend(() =>
       Effect.forEach(
         Map.groupBy(store.unpublished(), ({ sink }) => sink).values(),
         (outputs) =>
-          Effect.forEach(outputs, ({ sink, epoch, offset, outbox, rows }) =>
-            outbox
-              ? store.outbox(epoch, sink).pipe(Effect.flatMap((stored) => publish(sink, epoch, stored, offset)))
-              : Effect.sync(() => {
-                // Only their number is known: whether the sink has them died with the process that wrote them.
-                lost[sink] = (lost[sink] ?? 0) + rows;
-                store.markPublished(sink, epoch);
-              }), { discard: true }),
+          Effect.forEach(outputs, (output) => output.outbox ? publishStored(output) : forfeit(output), {
+            discard: true,
+          }),
         { concurrency: "unbounded", discard: true },
       )
     );
@@ -111,8 +118,7 @@ export const openCommitter = (options: {
         if (hasOutbox) {
           yield* publishCommitted;
         } else {
-          yield* Effect.forEach(outputs, ({ sink, rows }) =>
-            publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
+          yield* Effect.forEach(outputs, ({ sink, rows }) => publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
             concurrency: "unbounded",
             discard: true,
           });

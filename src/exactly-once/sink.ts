@@ -78,6 +78,16 @@ export interface SinkWriter<in Row> {
   readonly marker: number | null;
   /** Makes the rows of an epoch visible, and has stored them for good when it succeeds. */
   readonly publish: (publication: Publication<Row>) => Effect.Effect<void, SinkError>;
+  /**
+   * Leaves the sink readable where the rows of an epoch are missing: under at-most-once they are gone when the process
+   * died while it published them. Only sinks that rely on offsets need it.
+   */
+  readonly forfeit?: (
+    lost: { readonly epoch: number; readonly bytes: number; readonly offset: SinkOffset },
+  ) => Effect.Effect<
+    void,
+    SinkError
+  >;
 }
 
 /** What the engine needs of a sink, whatever the type of its rows. */

@@ -79,6 +79,8 @@ export function ndjson<A>(name: string, options: NdjsonSinkOptions<A>): Sink<A, 
             marker: null,
             publish: (publication: Publication<string>) =>
               attempt(name, publication.epoch, `write to "${path}"`, () => write(file, publication)),
+            forfeit: ({ epoch, bytes, offset }) =>
+              attempt(name, epoch, `fill a gap in "${path}"`, () => fillGap(file, path, offset.bytes, bytes)),
           };
         }),
     },
@@ -143,6 +145,28 @@ const write = async (file: Deno.FsFile, { rows, offset }: Publication<string>): 
   }
   await file.sync();
 };
+
+/**
+ * Keeps the whole lines of an epoch that was being written when its process died, and makes the rest a blank line, so that
+ * what follows stays where the job's state says it is and readers find nothing but lines.
+ */
+const fillGap = async (file: Deno.FsFile, path: string, start: number, length: number): Promise<void> => {
+  const written = new Uint8Array(length);
+  using reader = await Deno.open(path, { read: true });
+  await reader.seek(start, Deno.SeekMode.Start);
+  let size = 0;
+  for (let read; size < length && (read = await reader.read(written.subarray(size))) !== null;) size += read;
+  if (size === length) return;
+  const kept = written.lastIndexOf(newline, size) + 1;
+  const blank = new Uint8Array(length - kept).fill(space);
+  blank[blank.length - 1] = newline;
+  await file.seek(start + kept, Deno.SeekMode.Start);
+  for (let filled = 0; filled < blank.length;) filled += await file.write(blank.subarray(filled));
+  await file.sync();
+};
+
+const newline = 0x0a;
+const space = 0x20;
 
 /** Runs an operation on the file. Not interruptible: the file must not be closed under a write. */
 const attempt = <A>(
