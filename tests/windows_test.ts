@@ -794,6 +794,7 @@ Deno.test("the watermark survives a crash: what was late stays late", async () =
     assert.equal(starts, 2, `commit ${crashAt} crashed the job once`);
     assert.deepEqual(late.values().map(writeLate), ["d [0, 10) at 11"]);
     assert.deepEqual(out.values().map(({ value }) => value), [1, 2]);
+    assert.equal(metrics.operators["window"].late, 1);
     assert.equal(metrics.splits[0].records, 4);
   }
 });
