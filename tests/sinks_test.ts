@@ -611,7 +611,7 @@ Deno.test("under at-most-once a file keeps whole lines where an epoch was torn, 
       };
       await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
         const writer = yield* Sink.ndjson<unknown>("file", { path }).driver.open(context);
-        yield* writer.forfeit!({ epoch: 1, bytes: 16, offset: { rows: 0, bytes: 0 } });
+        yield* writer.forfeit!({ epoch: 1, rows: 2, bytes: 16, offset: { rows: 0, bytes: 0 } });
         yield* writer.publish({ epoch: 2, rows: ['{"a":3}\n'], offset: { rows: 2, bytes: 16 } });
       })));
       const text = await Deno.readTextFile(path);

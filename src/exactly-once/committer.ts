@@ -31,6 +31,8 @@ export interface Committer {
   readonly close: Effect.Effect<void, CommitError>;
   /** Rows that were committed but never written to their sink, of all earlier runs: only under at-most-once. */
   readonly lost: () => Readonly<Record<string, number>>;
+  /** Whether rows were counted as lost since the last commit, so that an epoch must record it, though nothing was read. */
+  readonly hasNews: () => boolean;
 }
 
 /**
@@ -49,6 +51,7 @@ export const openCommitter = (options: {
     const hasOutbox = guarantee !== "at-most-once";
     const writers = new Map<string, SinkWriter<unknown>>();
     const lost: Record<string, number> = { ...options.lost };
+    let hasNews = false;
 
     for (const { name, driver } of sinks) {
       const { published, publishedOffset, committedOffset } = store.progress(name);
@@ -82,12 +85,11 @@ export const openCommitter = (options: {
 
     /** Only the number of the rows is known: whether the sink has them died with the process that wrote them. */
     const forfeit = ({ sink, epoch, rows, bytes, offset }: UnpublishedOutput): Effect.Effect<void, SinkError> =>
-      (writers.get(sink)!.forfeit?.({ epoch, bytes, offset }) ?? Effect.void).pipe(
-        Effect.andThen(Effect.sync(() => {
-          lost[sink] = (lost[sink] ?? 0) + rows;
-          store.markPublished(sink, epoch);
-        })),
-      );
+      Effect.suspend(() => {
+        lost[sink] = (lost[sink] ?? 0) + rows;
+        hasNews = true;
+        return writers.get(sink)!.forfeit?.({ epoch, rows, bytes, offset }) ?? Effect.void;
+      }).pipe(Effect.andThen(Effect.sync(() => store.markPublished(sink, epoch))));
 
     /** Publishes what the manifest names, each sink in the order of epochs. */
     const publishCommitted: Effect.Effect<void, CommitError> = Effect.suspend(() =>
@@ -114,6 +116,7 @@ export const openCommitter = (options: {
         }));
         const offsets = new Map(outputs.map(({ sink }) => [sink, store.progress(sink).committedOffset]));
         const stats = yield* store.commit({ epoch: epoch.epoch, control, deltas: epoch.deltas, outputs });
+        hasNews = false;
         const committed = yield* Clock.currentTimeMillis;
         if (hasOutbox) {
           yield* publishCommitted;
@@ -132,5 +135,5 @@ export const openCommitter = (options: {
         };
       });
 
-    return { commit, close: store.flush, lost: () => lost };
+    return { commit, close: store.flush, lost: () => lost, hasNews: () => hasNews };
   });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AppendOnly, End, Idempotent, LiveOnly, Transactional } from "./sink.ts";
+import type { AppendOnly, Idempotent, LiveOnly, Transactional } from "./sink.ts";
 
 /**
  * What a job promises about its output when a process dies. State is exactly-once under each of them.
@@ -28,15 +28,6 @@ export interface EndsAllowed {
   readonly "at-most-once": Transactional | Idempotent | AppendOnly | LiveOnly;
 }
 
-/** Whether a sink or source of this kind may stand in a job of this guarantee: the rule of {@link EndsAllowed}. */
-export const admits = (guarantee: Guarantee, end: End["end"]): boolean => {
-  switch (end) {
-    case "transactional":
-    case "idempotent":
-      return true;
-    case "append-only: after a crash it may repeat output":
-      return guarantee !== "exactly-once";
-    case "live source: it cannot replay from a recorded position":
-      return guarantee === "at-most-once";
-  }
-};
+/** Whether a sink that can only append, or a source that cannot replay, may stand in a job: {@link EndsAllowed}. */
+export const admits = (guarantee: Guarantee, what: "append-only" | "live source"): boolean =>
+  what === "append-only" ? guarantee !== "exactly-once" : guarantee === "at-most-once";

@@ -23,12 +23,12 @@ export interface Idempotent {
 /** Each write shows at once and for ever, so a crash may repeat it. */
 export interface AppendOnly {
   /** What a type error about it ends in. */
-  readonly end: "append-only: after a crash it may repeat output";
+  readonly end: "append-only: it may repeat output, which guarantee at-least-once allows";
 }
 /** A source that cannot be read again from a recorded position: what was in flight is lost in a crash. */
 export interface LiveOnly {
   /** What a type error about it ends in. */
-  readonly end: "live source: it cannot replay from a recorded position";
+  readonly end: "live source: it cannot replay, which guarantee at-most-once allows";
 }
 /** What a flow is attached to: its sinks' kinds, and whether a source of it cannot replay. */
 export type End = Transactional | Idempotent | AppendOnly | LiveOnly;
@@ -69,6 +69,15 @@ export interface SinkContext {
   readonly committedOffset: SinkOffset;
 }
 
+/** The output of an epoch that was committed, and may never have reached the sink as a whole. */
+export interface ForfeitedOutput {
+  readonly epoch: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** How much this sink had taken before this epoch. */
+  readonly offset: SinkOffset;
+}
+
 /** An open sink. `publish` is called with ascending epochs, one call at a time. */
 export interface SinkWriter<in Row> {
   /**
@@ -80,14 +89,10 @@ export interface SinkWriter<in Row> {
   readonly publish: (publication: Publication<Row>) => Effect.Effect<void, SinkError>;
   /**
    * Leaves the sink readable where the rows of an epoch are missing: under at-most-once they are gone when the process
-   * died while it published them. Only sinks that rely on offsets need it.
+   * died while it published them. Only sinks that rely on their offsets need it. It may be
+   * called more than once for an epoch, and for one that is visible after all.
    */
-  readonly forfeit?: (
-    lost: { readonly epoch: number; readonly bytes: number; readonly offset: SinkOffset },
-  ) => Effect.Effect<
-    void,
-    SinkError
-  >;
+  readonly forfeit?: (lost: ForfeitedOutput) => Effect.Effect<void, SinkError>;
 }
 
 /** What the engine needs of a sink, whatever the type of its rows. */

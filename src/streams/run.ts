@@ -334,7 +334,7 @@ const runOnce = (
     const commitEpochs = Effect.gen(function* () {
       for (;;) {
         const { epoch, control } = yield* Queue.take(collected);
-        if (!pending!.isEmpty) {
+        if (!pending!.isEmpty || committer.hasNews()) {
           const { bytes, atomics, commitMillis, publishMillis } = yield* committer.commit(epoch, control);
           epochs = {
             epoch: epoch.epoch,

@@ -11,6 +11,7 @@ export { table, type TableMarker, type TableOptions } from "./sinks/table.ts";
 export type {
   AppendOnly,
   End,
+  ForfeitedOutput,
   Idempotent,
   LiveOnly,
   Publication,

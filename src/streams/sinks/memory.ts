@@ -38,6 +38,8 @@ export interface MemorySink<A> extends Sink<A, Transactional> {
 export function memory<A>(name: string): MemorySink<A> {
   const values: Array<A> = [];
   const epochs: Array<number> = [];
+  /** Rows of epochs that were lost under at-most-once. */
+  let forfeited = 0;
   const last = () => epochs.length === 0 ? 0 : epochs[epochs.length - 1];
   return {
     "~weir/Sink": undefined as never,
@@ -61,7 +63,7 @@ export function memory<A>(name: string): MemorySink<A> {
               }),
             );
           }
-          if (values.length < publishedOffset.rows) {
+          if (values.length + forfeited < publishedOffset.rows) {
             return Effect.fail(
               new SinkError({
                 message: `Cannot open memory sink "${name}" as it must still hold the ${publishedOffset.rows} rows ` +
@@ -75,6 +77,12 @@ export function memory<A>(name: string): MemorySink<A> {
           }
           return Effect.succeed({
             marker: last(),
+            forfeit: ({ epoch, rows }) =>
+              Effect.sync(() => {
+                if (epoch <= last()) return;
+                forfeited += rows;
+                epochs.push(epoch);
+              }),
             publish: ({ epoch, rows }) =>
               Effect.sync(() => {
                 if (epoch <= last()) return;

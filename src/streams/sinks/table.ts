@@ -17,7 +17,7 @@
  */
 import { Effect } from "effect";
 import { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
-import type { Idempotent, Publication, Sink, SinkContext } from "../../exactly-once/sink.ts";
+import type { ForfeitedOutput, Idempotent, Publication, Sink, SinkContext } from "../../exactly-once/sink.ts";
 import { denoKv } from "../../kv-state/deno-kv.ts";
 import type { KvError } from "../../kv-state/errors.ts";
 import type { Kv, KvKey, KvMutation, KvProvider } from "../../kv-state/kv.ts";
@@ -131,6 +131,7 @@ export function table<A>(name: string, options: TableOptions<A>): Sink<A, Idempo
           return Effect.map(writer.takeOver, (marker) => ({
             marker: marker.complete ? marker.epoch : marker.epoch - 1,
             publish: writer.publish,
+            forfeit: writer.forfeit,
           }));
         }),
     },
@@ -259,6 +260,18 @@ class TableWriter {
       );
       return publishRest;
     });
+
+  /** Moves the marker past an epoch whose rows are gone, so that the table still knows how many rows there were. */
+  readonly forfeit = ({ epoch, rows, offset }: ForfeitedOutput): Effect.Effect<void, SinkError> =>
+    this.#advance(
+      epoch,
+      (found): Effect.Effect<Step | null, SinkError> =>
+        found.epoch > epoch || (found.epoch === epoch && found.complete)
+          ? Effect.succeed(null)
+          : Effect.succeed({ marker: { ...found, epoch, complete: true, rows: offset.rows + rows }, rows: [] }),
+    ).pipe(
+      Effect.asVoid,
+    );
 
   /** Makes one step from the marker as it is, trying again when it has moved. `null`: there is no step to make. */
   #advance<E>(
