@@ -8,7 +8,7 @@
 /** Records have an event time, and there are watermarks. */
 export interface EventTime {
   /** What a type error about it ends in. */
-  readonly time: "event";
+  readonly time: "event time: a flow is given it once";
 }
 
 /** Records have no event time yet. */
@@ -29,6 +29,8 @@ export interface Keyed<in out K> {
 export interface NotKeyed {
   /** What a type error about it ends in. */
   readonly partitioning: "none: call Flow.keyBy first";
+  /** Present, so that the other property is what an error ends in. */
+  readonly keyOf: (_: never) => unknown;
 }
 
 /** Every value stands for ever. */

@@ -40,13 +40,14 @@ export interface Flow<out A, out E, out R, out K, out T, out M, out S> extends P
     readonly time: T;
     readonly changes: M;
     readonly ends: S;
+    readonly sink: "none: call Flow.to last";
   };
 }
 
 /** A flow that ends in a sink: what a job is made of. */
 export interface CompleteFlow<out R, out S> {
   /** Exists for the compiler alone. */
-  readonly "~weir/CompleteFlow": { readonly services: R; readonly ends: S };
+  readonly "~weir/Flow": { readonly services: R; readonly ends: S; readonly sink: "given" };
 }
 
 /** The side output of an operator, before it is composed any further. */

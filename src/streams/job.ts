@@ -24,8 +24,7 @@ interface JobImpl extends Job<never> {
 }
 
 /** The services that some flows need. */
-export type ServicesOf<F extends ReadonlyArray<CompleteFlow<unknown, unknown>>> =
-  F[number]["~weir/CompleteFlow"]["services"];
+export type ServicesOf<F extends ReadonlyArray<CompleteFlow<unknown, unknown>>> = F[number]["~weir/Flow"]["services"];
 
 /**
  * Makes a job of flows that end in sinks.
@@ -72,12 +71,12 @@ export const make = <
   const graph = layOut(name, flows.flatMap(endsOf));
   // The compiler has seen to this, unless it was told to look away.
   for (const { sink } of graph.sinks) {
-    if (sink.driver.kind === "append-only" && !admits(guarantee, "append-only: after a crash it may repeat output")) {
+    if (sink.driver.kind === "append-only" && !admits(guarantee, "append-only")) {
       refuse(`an exactly-once job must not write to an append-only sink: current value is "${sink.name}"`);
     }
   }
   for (const { source } of graph.sources) {
-    if (!source.replayable && !admits(guarantee, "live source: it cannot replay from a recorded position")) {
+    if (!source.replayable && !admits(guarantee, "live source")) {
       refuse(`guarantee "${guarantee}" needs sources that replay: current value is "${source.name}"`);
     }
   }
