@@ -14,15 +14,9 @@ import type { TaskContext } from "./task-context.ts";
 export interface Delivery {
   readonly batch: Batch;
   readonly receiver: Receiver;
-  /** Hands on one row of the batch's columns. */
-  readonly deliver: (row: number) => void;
+  /** Hands on one row of the batch's columns; null where rows are handed on as they are. */
+  readonly deliver: ((row: number) => void) | null;
 }
-
-/** The delivery of a batch's records as they are. */
-export const plainDelivery = (batch: Batch, receiver: Receiver): Delivery => {
-  const { values, keys, times, watermarks } = batch.columns;
-  return { batch, receiver, deliver: (row) => receiver.record(values[row], keys[row], times[row], watermarks[row]) };
-};
 
 /** Hands the records and watermarks of a round on, but for the watermark at its end. */
 export const replay = (deliveries: ReadonlyArray<Delivery>, context: TaskContext): void => {
@@ -35,14 +29,22 @@ export const replay = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
   }
 };
 
-const replayOne = ({ batch, deliver }: Delivery, context: TaskContext): void => {
-  const { columns: { positions, ordinals }, selection } = batch;
-  const count = recordsIn(batch);
+const deliverRow = ({ batch, receiver, deliver }: Delivery, row: number): void => {
+  if (deliver !== null) return deliver(row);
+  const { values, keys, times, watermarks } = batch.columns;
+  receiver.record(values[row], keys[row], times[row], watermarks[row]);
+};
+
+const replayOne = (delivery: Delivery, context: TaskContext): void => {
+  const { batch: { columns, selection }, receiver, deliver } = delivery;
+  const { values, keys, times, watermarks, positions, ordinals } = columns;
+  const count = recordsIn(delivery.batch);
   for (let k = 0; k < count; k++) {
     const row = selection === null ? k : selection[k];
     context.position = positions[row];
     context.ordinal = ordinals[row];
-    deliver(row);
+    if (deliver === null) receiver.record(values[row], keys[row], times[row], watermarks[row]);
+    else deliver(row);
   }
 };
 
@@ -78,13 +80,13 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
       }
     }
     if (chosen < 0) return;
-    const { batch, receiver, deliver } = deliveries[chosen];
+    const { batch, receiver } = deliveries[chosen];
     if (!isMark) {
       const row = nextRow(chosen);
       context.position = batch.columns.positions[row];
       context.ordinal = batch.columns.ordinals[row];
       records[chosen]++;
-      deliver(row);
+      deliverRow(deliveries[chosen], row);
     } else {
       const { ordinal, watermark } = batch.marks[marks[chosen]++];
       context.ordinal = ordinal;

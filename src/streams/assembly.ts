@@ -8,7 +8,7 @@ import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { Mailbox } from "../actors/mailbox.ts";
 import type { Barrier } from "../actors/message.ts";
-import { type Delivery, plainDelivery, replay } from "../actors/replay.ts";
+import { type Delivery, replay } from "../actors/replay.ts";
 import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
 import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
@@ -249,7 +249,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
         inputs.push({
           mailbox: from[partition],
           receive: effect === undefined
-            ? (batch) => void handle(plainDelivery(batch, receiver))
+            ? (batch) => void handle({ batch, receiver, deliver: null })
             : (batch) =>
               mapEffectBatch({ batch, node: effect, name: graph.nameOf(effect), context, receiver }).pipe(
                 Effect.flatMap((delivery) => Effect.try({ try: () => handle(delivery), catch: onThrow })),

@@ -10,12 +10,12 @@
 import { Effect, type Scope } from "effect";
 import { type Exchange, wakeReaders } from "../actors/exchange.ts";
 import { type Barrier, endOfRound } from "../actors/message.ts";
-import type { Receiver } from "../actors/receiver.ts";
+import type { Letter, Receiver } from "../actors/receiver.ts";
 import type { Signal } from "../actors/signal.ts";
 import type { TaskContext } from "../actors/task-context.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { EventTimeOperator } from "./operators/event-time.ts";
-import { Rejected } from "./source.ts";
+import { type Position, Rejected } from "./source.ts";
 import type { SplitReader } from "./split-reader.ts";
 import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
 
@@ -135,24 +135,14 @@ export const runIngest = (
       context.round++;
       let ordinal = 0;
       const limit = limitOf(reader);
-      const taken = reader.take(limit, (record, position) => {
-        context.position = position;
-        context.ordinal = ordinal++;
-        if (record instanceof Rejected) {
-          const { source, split } = context.splits[reader.split];
-          entry.letter({
-            source,
-            split,
-            position,
-            operator: `source "${source}"`,
-            reason: record.reason,
-            error: new DecodeError({ message: record.reason }),
-            raw: record.raw,
-            rawLength: record.rawLength,
-            defect: false,
-          });
-        } else {
-          entry.record(record, undefined, NaN, beginningOfTime);
+      const { source, split } = context.splits[reader.split];
+      const taken = reader.take(limit, ({ records, positions }, start, end) => {
+        for (let i = start; i < end; i++) {
+          context.position = positions[i];
+          context.ordinal = ordinal++;
+          const record = records[i];
+          if (record instanceof Rejected) entry.letter(letterOf(record, source, split, positions[i]));
+          else entry.record(record, undefined, NaN, beginningOfTime);
         }
       });
       // A split ends in a round of its own: so every watermark that its records made is passed on before the last one.
@@ -209,3 +199,16 @@ export const runIngest = (
       }
     }
   });
+
+/** The letter that stands for a record that its source could not decode. */
+const letterOf = (rejected: Rejected, source: string, split: string, position: Position): Letter => ({
+  source,
+  split,
+  position,
+  operator: `source "${source}"`,
+  reason: rejected.reason,
+  error: new DecodeError({ message: rejected.reason }),
+  raw: rejected.raw,
+  rawLength: rejected.rawLength,
+  defect: false,
+});

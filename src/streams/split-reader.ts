@@ -6,7 +6,7 @@
 import { Effect, type Scope, Stream } from "effect";
 import { Signal } from "../actors/signal.ts";
 import type { SourceError } from "./errors.ts";
-import type { Position, Rejected, Source, SourceBatch } from "./source.ts";
+import type { Position, Source, SourceBatch } from "./source.ts";
 
 /** Where a split stands: what the manifest records of it. */
 export interface SplitProgress {
@@ -105,17 +105,21 @@ export class SplitReader {
     });
   }
 
-  /** Takes up to `atMost` records that are there, in order; says how many. */
-  take(atMost: number, each: (record: unknown | Rejected, position: Position) => void): number {
+  /** Takes up to `atMost` records that are there, in order and in as many runs as there are batches; says how many. */
+  take(
+    atMost: number,
+    each: (batch: SourceBatch<unknown>, start: number, end: number) => void,
+  ): number {
     let taken = 0;
     while (taken < atMost && this.#batches.length > 0) {
-      const { records, positions } = this.#batches[0];
-      const end = Math.min(records.length, this.#taken + atMost - taken);
-      for (let i = this.#taken; i < end; i++) each(records[i], positions[i]);
-      taken += end - this.#taken;
-      if (end > this.#taken) this.position = positions[end - 1];
+      const batch = this.#batches[0];
+      const start = this.#taken;
+      const end = Math.min(batch.records.length, start + atMost - taken);
+      each(batch, start, end);
+      taken += end - start;
+      if (end > start) this.position = batch.positions[end - 1];
       this.#taken = end;
-      if (end === records.length) {
+      if (end === batch.records.length) {
         this.#batches.shift();
         this.#taken = 0;
       }

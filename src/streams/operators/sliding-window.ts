@@ -60,9 +60,11 @@ export class SlidingWindowOperator implements Receiver, Stateful {
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
     if (watermark > this.#watermark) this.#advance(watermark);
-    const slice = sliceStart(this.#assigner, time);
+    let slice = this.#nearSlice;
     let table = this.#nearTable;
-    if (slice !== this.#nearSlice || table === null) {
+    // Most records fall into the slice of the one before.
+    if (table === null || !(time >= slice && time < slice + this.#assigner.slice)) {
+      slice = sliceStart(this.#assigner, time);
       table = this.#open(slice);
       if (table === null) {
         const end = lastEnd(this.#assigner, slice);
