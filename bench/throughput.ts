@@ -4,7 +4,7 @@
  * The pipeline is generator, keyBy, tumbling count and sum, with one-second epochs kept in a KV file. The loop reads the
  * same generator and does the same arithmetic in plain Maps; it keeps nothing and recovers nothing, so it is the limit.
  *
- * `deno task bench [--json] [--rounds=N]`
+ * `deno task bench [--json] [--rounds=N] [--keys=1000]`
  *
  * @module
  */
@@ -170,7 +170,9 @@ const spread = (numbers: ReadonlyArray<number>) => ({
 const isJson = Deno.args.includes("--json");
 const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
 const report = [];
+const only = Deno.args.find((arg) => arg.startsWith("--keys="))?.slice("--keys=".length);
 for (const scenario of scenarios) {
+  if (only !== undefined && scenario.keys !== Number(only)) continue;
   const loop: Array<number> = [];
   const weir: Array<Measured> = [];
   // The first round of each warms up, and is not counted.
