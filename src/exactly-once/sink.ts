@@ -71,8 +71,11 @@ export interface SinkContext {
 
 /** The output of an epoch that was committed, and may never have reached the sink as a whole. */
 export interface ForfeitedOutput {
+  /** The epoch, counted from 1. */
   readonly epoch: number;
+  /** How many rows it had for this sink. */
   readonly rows: number;
+  /** How many bytes they take in the sink. */
   readonly bytes: number;
   /** How much this sink had taken before this epoch. */
   readonly offset: SinkOffset;
