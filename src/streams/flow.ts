@@ -12,7 +12,7 @@ import type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./
 import type { DeadLetter } from "./dead-letter.ts";
 import type { End, LiveOnly, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
-import { type Aggregate, type AggregateResult, type AggregateShape, compose } from "../windows/aggregate.ts";
+import { type Aggregate, type AggregateShape, compose } from "../windows/aggregate.ts";
 import type { Assigner } from "../windows/assigner.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
 import type { Late, WindowResult } from "../windows/window.ts";
@@ -255,7 +255,7 @@ export type SideOutput<A, R2, S2 extends End> = Sink<A, S2> | ((side: SideFlow<A
 export const window = <
   A,
   K,
-  const G extends AggregateShape<NoInfer<A>>,
+  B,
   R2 = never,
   S2 extends End = never,
   L extends Duration.Input | undefined = undefined,
@@ -264,7 +264,7 @@ export const window = <
   options: {
     readonly assigner: Assigner;
     /** One aggregate, or several under names. */
-    readonly aggregate: G;
+    readonly aggregate: AggregateShape<NoInfer<A>, B>;
     /** How long a fired window can still be corrected, in event time. Default: not at all. */
     readonly allowedLateness?: L;
     /** Where records go that came too late: `"drop"` counts and drops them. */
@@ -272,7 +272,7 @@ export const window = <
   },
 ): <R, S>(
   self: Flow<A, never, R, Keyed<K>, EventTime, Append, S>,
-) => Flow<WindowResult<K, AggregateResult<G>>, never, R | R2, Keyed<K>, EventTime, ChangesOf<L>, S | S2> =>
+) => Flow<WindowResult<K, B>, never, R | R2, Keyed<K>, EventTime, ChangesOf<L>, S | S2> =>
 (self) => {
   const lateness = options.allowedLateness === undefined
     ? 0

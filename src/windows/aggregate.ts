@@ -52,9 +52,8 @@ export interface ObjectCodec {
   readonly decode: (stored: unknown) => unknown;
 }
 
-/** One aggregate, or several under names. */
-// deno-lint-ignore no-explicit-any -- each aggregate of a struct has its own result
-export type AggregateShape<A> = Aggregate<A, any> | { readonly [name: string]: Aggregate<A, any> };
+/** One aggregate that answers `B`, or several under names that together answer the struct `B`. */
+export type AggregateShape<A, B> = Aggregate<A, B> | { readonly [name in keyof B]: Aggregate<A, B[name]> };
 
 /** What an {@link AggregateShape} answers: a value, or a struct of values under the same names. */
 // deno-lint-ignore no-explicit-any -- see AggregateShape
@@ -63,13 +62,13 @@ export type AggregateResult<G> = G extends Aggregate<any, infer B> ? B
   : { readonly [name in keyof G]: G[name] extends Aggregate<any, infer B> ? B : never };
 
 /** Whether a shape is a single aggregate. */
-const isAggregate = <A>(shape: AggregateShape<A>): shape is Aggregate<A, unknown> => "~weir/Aggregate" in shape;
+const isAggregate = <A, B>(shape: AggregateShape<A, B>): shape is Aggregate<A, B> => "~weir/Aggregate" in shape;
 
 /** Makes one aggregate of a shape. A struct's accumulators lie one after the other, in the order of its names. */
-export const compose = <A>(shape: AggregateShape<A>): Aggregate<A, unknown> => {
+export const compose = <A, B>(shape: AggregateShape<A, B>): Aggregate<A, B> => {
   if (isAggregate(shape)) return shape;
   const names = Object.keys(shape);
-  const parts = Object.values(shape);
+  const parts: ReadonlyArray<Aggregate<A, unknown>> = Object.values(shape);
   const numbersAt: Array<number> = [];
   const objectsAt: Array<number> = [];
   let numbers = 0;
@@ -100,7 +99,7 @@ export const compose = <A>(shape: AggregateShape<A>): Aggregate<A, unknown> => {
     result: (n, i, o, j) => {
       const answer: Record<string, unknown> = {};
       for (let k = 0; k < count; k++) answer[names[k]] = parts[k].result(n, i + numbersAt[k], o, j + objectsAt[k]);
-      return answer;
+      return answer as B;
     },
   };
 };

@@ -1,0 +1,168 @@
+/** Pipelines that compile without any annotation, and what is inferred of them. */
+import { Data, Effect, Schema, Stream } from "effect";
+import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
+import { type Click, clicks, keyedClicks } from "./shared.ts";
+
+/** `true` if two types are the same, and not only assignable to one another. */
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+/** Compiles for `true` alone. */
+const isTrue = <_ extends true>(): void => {};
+
+type ValueOf<F extends Flow.Flow<unknown, unknown, unknown, unknown, unknown, unknown, unknown>> =
+  F["~weir/Flow"]["value"];
+
+class LookUpFailed extends Data.TaggedError("LookUpFailed")<{ readonly user: string }> {}
+
+// Values, keys and errors go through every operator.
+const mapped = clicks.pipe(
+  Flow.filter((click) => click.at > 0),
+  Flow.map((click) => ({ ...click, minute: Math.floor(click.at / 60_000) })),
+  Flow.flatMap((click) => [click, click]),
+);
+isTrue<
+  Equal<
+    typeof mapped,
+    Flow.Flow<
+      { minute: number; user: string; at: number },
+      never,
+      never,
+      Flow.NotKeyed,
+      Flow.NoEventTime,
+      Flow.Append,
+      never
+    >
+  >
+>();
+
+const lookedUp = keyedClicks.pipe(
+  Flow.mapEffect(
+    (click) => click.user === "" ? Effect.fail(new LookUpFailed(click)) : Effect.succeed(click.user.length),
+    { concurrency: 4 },
+  ),
+);
+isTrue<
+  Equal<
+    typeof lookedUp,
+    Flow.Flow<number, LookUpFailed, never, Flow.Keyed<string>, Flow.EventTime, Flow.Append, never>
+  >
+>();
+
+// A key keeps its type, and a tuple the types of its parts.
+const byTuple = clicks.pipe(Flow.keyBy((click) => [click.user, click.at]));
+isTrue<Equal<(typeof byTuple)["~weir/Flow"]["key"], Flow.Keyed<readonly [string, number]>>>();
+
+// A window answers what its aggregates answer.
+const counted = keyedClicks.pipe(
+  Flow.window("per-minute", {
+    assigner: Window.tumbling("1 minute"),
+    aggregate: {
+      clicks: Aggregate.count,
+      last: Aggregate.last((click) => click.user, Schema.String),
+      mean: Aggregate.mean((click) => click.at),
+      some: Aggregate.collect((click) => click.at, Schema.Number, { atMost: 2 }),
+    },
+    late: (side) => side.pipe(Flow.map((late) => late.value.user + late.key), Flow.to(Sink.memory("late"))),
+  }),
+);
+isTrue<
+  Equal<
+    ValueOf<typeof counted>,
+    Window.WindowResult<
+      string,
+      {
+        clicks: number;
+        last: string;
+        mean: number;
+        some: Aggregate.Collected<number>;
+      }
+    >
+  >
+>();
+isTrue<Equal<(typeof counted)["~weir/Flow"]["changes"], Flow.Append>>();
+isTrue<Equal<(typeof counted)["~weir/Flow"]["ends"], Sink.Transactional>>();
+
+// Lateness makes an updating flow; its changelog is an appending one, which a second window takes.
+const corrected = keyedClicks.pipe(
+  Flow.window("sessions", {
+    assigner: Window.session({ gap: "30 seconds" }),
+    aggregate: Aggregate.sum((click) => click.at),
+    allowedLateness: "1 hour",
+    late: Sink.ndjson("late", { path: "late.ndjson" }),
+  }),
+);
+isTrue<Equal<(typeof corrected)["~weir/Flow"]["changes"], Flow.Update>>();
+const twice = corrected.pipe(
+  Flow.changelog,
+  Flow.window("per-hour", {
+    assigner: Window.sliding({ size: "1 hour", slide: "30 minutes" }),
+    aggregate: Aggregate.max((session) => session.value),
+    late: "drop",
+  }),
+);
+isTrue<Equal<ValueOf<typeof twice>, Window.WindowResult<string, number>>>();
+
+// Flows of one key are merged into one; a branch narrows what goes through it.
+const merged = keyedClicks.pipe(Flow.merge(keyedClicks));
+isTrue<Equal<typeof merged, typeof keyedClicks>>();
+
+const { text, otherwise } = Flow.from(Source.array("mixed", ["a", 1])).pipe(
+  Flow.branch({ text: (value) => typeof value === "string" }),
+);
+isTrue<Equal<ValueOf<typeof text>, string>>();
+isTrue<Equal<ValueOf<typeof otherwise>, string | number>>();
+
+// Dead letters know what went wrong.
+const schema = Schema.Struct({ id: Schema.Number });
+const orders = Flow.from(Source.ndjson("orders", { paths: "orders.ndjson", schema })).pipe(
+  Flow.mapEffect((order) => order.id < 0 ? Effect.fail(new LookUpFailed({ user: "" })) : Effect.succeed(order.id)),
+  Flow.onError((side) =>
+    side.pipe(
+      Flow.map(({ error }) => {
+        isTrue<Equal<typeof error, Source.DecodeError | LookUpFailed>>();
+        return error._tag;
+      }),
+      Flow.to(Sink.memory("rejected")),
+    )
+  ),
+);
+isTrue<Equal<(typeof orders)["~weir/Flow"]["error"], never>>();
+
+// Jobs under each guarantee; none of them needs anything from outside.
+const table = Sink.table<Window.WindowResult<string, number>>("table", {
+  path: "table.kv",
+  key: (result) => [result.key, result.window.start],
+  value: (result) => result.value,
+});
+const exactlyOnce = Job.make({
+  name: "exactly-once",
+  guarantee: "exactly-once",
+  flows: [
+    counted.pipe(Flow.to(Sink.memory("counts"))),
+    corrected.pipe(Flow.to(table)),
+    orders.pipe(Flow.to(Sink.memory("ids"))),
+  ],
+});
+isTrue<Equal<typeof exactlyOnce, Job.Job<never>>>();
+
+export const jobs = [
+  exactlyOnce,
+  Job.make({
+    name: "at-least-once",
+    guarantee: "at-least-once",
+    flows: [clicks.pipe(Flow.onError("drop"), Flow.to(Sink.console("clicks", { format: (click) => click.user })))],
+  }),
+  Job.make({
+    name: "at-most-once",
+    guarantee: "at-most-once",
+    flows: [Flow.from(Source.fromStream("ticks", Stream.make("tick"))).pipe(Flow.to(Sink.console("ticks")))],
+  }),
+];
+
+// A generated source and event time, keyed afterwards.
+export const generated = Flow.from(
+  Source.generate("generated", { seed: 1, make: (index): Click => ({ user: `user ${index % 3}`, at: index }) }),
+).pipe(
+  Flow.eventTime({ timestamp: (click) => click.at, watermark: Watermark.boundedOutOfOrderness("1 second") }),
+  Flow.keyBy(({ user }) => user),
+);
+isTrue<Equal<(typeof generated)["~weir/Flow"]["time"], Flow.EventTime>>();
