@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { Cause, Effect, Exit, Fiber } from "effect";
+import { Cause, Deferred, Effect, Exit, type Scope } from "effect";
 import type { Job } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
-import { type JobSummary, type RunOptions, start } from "./run.ts";
+import { type JobError, type JobSummary, type RunningJob, type RunOptions, start } from "./run.ts";
 
 /** How a job's program runs. */
 export interface MainOptions extends RunOptions {
@@ -19,14 +19,20 @@ export interface MainOptions extends RunOptions {
 /** How often progress is shown unless a program says otherwise. */
 const progressMillis = 1_000;
 
+/**
+ * For how long a further signal counts as the same one, in milliseconds. A terminal sends Ctrl-C to every process, and
+ * `deno task` passes on what it gets, so the job's process hears of it twice.
+ */
+const echoMillisMax = 500;
+
 /** The exit code of a job that failed. */
 const failureCode = 1;
 
 /**
  * Runs a job as a program, and exits.
  *
- * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one ends it
- * at once (nothing committed is lost). A job that fails says why on standard error, and the exit code is 1.
+ * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, half a
+ * second later or more, ends it at once (nothing committed is lost). A job that fails says why on standard error, and the exit code is 1.
  *
  * @example
  * ```ts ignore
@@ -37,18 +43,14 @@ export const main = async (job: Job<never>, options: MainOptions = {}): Promise<
   const onProgress = options.onProgress ?? (Deno.stderr.isTerminal() ? showProgress : () => {});
   const program = Effect.scoped(Effect.gen(function* () {
     const running = yield* start(job, options);
-    const stopping = yield* Effect.forkScoped(
-      Effect.andThen(interrupted, running.stop).pipe(Effect.exit),
-    );
+    yield* Effect.forkScoped(Effect.exit(stopAtSignal(running)));
     yield* running.metrics.pipe(
       Effect.map(onProgress),
       Effect.delay(options.progressIntervalMillis ?? progressMillis),
       Effect.forever,
       Effect.forkScoped,
     );
-    const summary = yield* running.await;
-    yield* Fiber.interrupt(stopping);
-    return summary;
+    return yield* running.await;
   }));
   const exit = await Effect.runPromiseExit(program);
   if (Exit.isSuccess(exit)) {
@@ -60,18 +62,19 @@ export const main = async (job: Job<never>, options: MainOptions = {}): Promise<
   Deno.exit(failureCode);
 };
 
-/** Waits for the first Ctrl-C or SIGTERM; from then on the next one has its usual effect. */
-const interrupted: Effect.Effect<void> = Effect.callback<void>((resume) => {
-  const listener = (): void => {
-    remove();
-    resume(Effect.void);
-  };
-  const remove = (): void => {
-    for (const signal of stopSignals) Deno.removeSignalListener(signal, listener);
-  };
-  for (const signal of stopSignals) Deno.addSignalListener(signal, listener);
-  return Effect.sync(remove);
-});
+/** Asks the job to stop at the first Ctrl-C or SIGTERM. A later one has its usual effect. */
+const stopAtSignal = (running: RunningJob): Effect.Effect<void, JobError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const heard = yield* Deferred.make<void>();
+    const listener = (): void => void Deferred.doneUnsafe(heard, Effect.void);
+    for (const signal of stopSignals) Deno.addSignalListener(signal, listener);
+    yield* Deferred.await(heard);
+    const stopListening = Effect.sync(() => {
+      for (const signal of stopSignals) Deno.removeSignalListener(signal, listener);
+    });
+    yield* Effect.forkScoped(Effect.andThen(Effect.sleep(echoMillisMax), stopListening));
+    yield* running.stop;
+  });
 
 const stopSignals = ["SIGINT", "SIGTERM"] as const;
 

@@ -5,6 +5,7 @@
  */
 import { Clock, Deferred, type Duration, Effect, Queue, Schedule, type Scope } from "effect";
 import { runActor } from "../actors/actor.ts";
+import { forgetAsyncContexts } from "../actors/async-context.ts";
 import { Signal } from "../actors/signal.ts";
 import { openCommitter } from "../exactly-once/committer.ts";
 import { type CollectedEpoch, EpochCollector } from "../exactly-once/epoch-collector.ts";
@@ -153,6 +154,9 @@ const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, Inv
  * Starts a job in the background of a scope. When the scope closes first, the job ends at once; what was not committed is
  * done again at the next start.
  *
+ * From then on an `AsyncLocalStorage` does not follow Effect fibers in this process: following them, Deno would keep a
+ * kilobyte for each time that any of them waits, and never give it back.
+ *
  * @example
  * ```ts
  * import { Effect } from "effect";
@@ -174,6 +178,7 @@ const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, Inv
  */
 export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<RunningJob, never, R | Scope.Scope> =>
   Effect.gen(function* () {
+    forgetAsyncContexts();
     const state: RunState = { stop: false, restarts: -1, notify: () => {}, metrics: () => emptyMetrics(job.name) };
     const done = yield* Deferred.make<JobSummary, JobError>();
     const attempt = Effect.suspend(() => {
