@@ -31,8 +31,9 @@ const failureCode = 1;
 /**
  * Runs a job as a program, and exits.
  *
- * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, half a
- * second later or more, ends it at once (nothing committed is lost). A job that fails says why on standard error, and the exit code is 1.
+ * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, at
+ * least half a second later, ends it at once (nothing committed is lost). A job that fails says why on standard error, and
+ * the exit code is 1.
  *
  * @example
  * ```ts ignore
