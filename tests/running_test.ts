@@ -3,7 +3,7 @@
  * that do not, with coordinates.
  */
 import assert from "node:assert/strict";
-import { Effect, Exit, Stream } from "effect";
+import { Effect, Exit, Schedule, Stream } from "effect";
 import * as Schema from "@effect/schema";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
@@ -352,4 +352,26 @@ Deno.test("a branch that ends in no sink drops its records, and they are counted
   const { metrics } = await Effect.runPromise(Job.run(job, { state: ":memory:" }));
   const unrouted = Object.values(metrics.operators).reduce((sum, { unrouted }) => sum + (unrouted ?? 0), 0);
   assert.equal(unrouted, 3);
+});
+
+Deno.test("a split that has not ended must not go away, nor may what reaches an operator change", async () => {
+  const kv = memoryKv();
+  kv.onCommit((commit) => commit === 4 ? "crash-after" : "ok");
+  const jobOf = (splits: Readonly<Record<string, ReadonlyArray<number>>>, source = "numbers") =>
+    Job.make({
+      name: "splits",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(Source.array(source, splits)).pipe(
+          Flow.eventTime({ timestamp: (k) => k, watermark: Watermark.monotonic }),
+          Flow.to(Sink.memory("out")),
+        ),
+      ],
+    });
+  const options = { state: "x", kv, batchRecordsMax: 1, epochRecordsMax: 1 };
+  await failureOf(Job.run(jobOf({ a: [1, 2, 3, 4, 5, 6, 7, 8, 9] }), { ...options, restart: Schedule.recurs(0) }));
+  for (const other of [jobOf({ b: [1, 2, 3] }), jobOf({ a: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, "others")]) {
+    const error = await failureOf(Job.run(other, options));
+    assert.equal(error._tag, "IncompatibleState");
+  }
 });

@@ -232,7 +232,7 @@ export type SideOutput<A, R2, S2 extends End> = Sink<A, S2> | ((side: SideFlow<A
  * A window fires when the watermark reaches its end. With `allowedLateness` a record that comes later still, but before
  * the watermark has passed the end by that much, makes the window fire again, with one more `pane`: the flow is then an
  * updating one. Records later than that go to `late`. What is late depends on the order of the records alone, never on
- * batch sizes, timing, crashes or speed.
+ * batch sizes, timing, crashes or speed (only where another window's output was merged in, on batch sizes too).
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *

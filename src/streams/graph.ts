@@ -248,6 +248,11 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
 export const fingerprintsOf = (graph: Graph): Readonly<Record<string, string>> => {
   const fingerprints: Record<string, string> = {};
   for (const node of graph.nodes) {
+    if (node._tag === "EventTime" || node._tag === "Merge") {
+      // Their names count them up, so that what reaches them tells whether a name still means the same operator.
+      const sources = [...graph.sourcesOf(node)].map(({ source }) => source.name).sort();
+      fingerprints[graph.nameOf(node)] = `${node._tag} of ${inputsOf(node).length} from ${sources.join(", ")}`;
+    }
     if (node._tag !== "Window") continue;
     const { assigner, aggregate, allowedLateness } = node;
     const shape = assigner._tag === "Session"

@@ -13,7 +13,7 @@ import type { EpochStore } from "../exactly-once/epoch-store.ts";
 import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
 import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv } from "../kv-state/deno-kv.ts";
-import type { IncompatibleState, KvError, StateCorrupted } from "../kv-state/errors.ts";
+import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { KvProvider } from "../kv-state/kv.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
@@ -51,7 +51,10 @@ export interface RunOptions {
   readonly epochRecordsMax?: number;
   /** How many bytes of output an epoch holds before it ends early. Default: 64 MiB. */
   readonly epochBytesMax?: number;
-  /** How many records are read at once. Results do not depend on it. Default: 2,048. */
+  /**
+   * How many records are read at once. Results do not depend on it, except where a window's output meets another flow, or
+   * a second window of sessions: these see watermarks as often as batches end. Default: 2,048.
+   */
   readonly batchRecordsMax?: number;
   /** How many records wait between two stages before the first one has to wait. Default: 16,384. */
   readonly queueRecordsMax?: number;
@@ -258,6 +261,19 @@ const runOnce = (
           names.map((split) => ({ source, split }))
         ),
       )).pipe(Effect.map((all) => all.flat()));
+
+    for (const [source, split, { ended, position }] of control?.splits ?? []) {
+      if (ended || splits.some((one) => one.source.name === source && one.split === split)) continue;
+      return yield* new IncompatibleState({
+        message:
+          `Cannot go on with job "${job.name}" as source "${source}" must still have split "${split}", which was ` +
+          `read up to ${position}: current value is ${JSON.stringify(splits.map((one) => one.split))}`,
+        job: job.name,
+        rule: "a split that has not ended must not go away",
+        stored: split,
+        current: splits.map((one) => one.split),
+      });
+    }
 
     const assembly = assemble({
       job: job.name,
