@@ -101,7 +101,9 @@ export const runIngest = (
       for (const reader of readers) {
         if (reader.ended || (!isBounded && !isReady(reader))) continue;
         const watermark = watermarkOf(reader);
-        if (chosen === null || watermark < least) {
+        // Live splits that are level take turns, so that none of them is left unread and holds the watermark back.
+        const isBehind = !isBounded && watermark === least && chosen !== null && reader.count < chosen.count;
+        if (chosen === null || watermark < least || isBehind) {
           chosen = reader;
           least = watermark;
         }

@@ -43,7 +43,7 @@ export interface SinkMetrics {
   readonly rows: number;
   /** Bytes committed over the life of the job. */
   readonly bytes: number;
-  /** Rows that were committed and never written: only under at-most-once. */
+  /** Rows that were committed and are not known to be written: only under at-most-once. */
   readonly lostRows: number;
 }
 

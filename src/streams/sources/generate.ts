@@ -83,6 +83,7 @@ export function generate<A>(name: string, options: GenerateOptions<A>): Source<A
     name,
     bounded: count !== undefined,
     replayable: true,
+    paced: rate !== undefined,
     lagUnit: "records",
     splits: Effect.succeed(names),
     read: (splitName, from, batchRecordsMax) => {

@@ -39,6 +39,12 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    */
   readonly replays?: Replays;
   /**
+   * Whether records come at a pace of their own, so that those that are there are handled without waiting for a full batch.
+   *
+   * @default {false} Bounded sources are read in full batches; others are never waited for.
+   */
+  readonly paced?: boolean;
+  /**
    * The unit of a batch's `lag`.
    *
    * @default {"records"}
@@ -78,13 +84,14 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
 export function make<A, R = never, const Rejects extends boolean = false, const Replays extends boolean = true>(
   options: SourceOptions<A, R, Rejects, Replays>,
 ): Source<A, Rejects extends false ? never : DecodeError, R, Replays extends true ? never : LiveOnly> {
-  const { name, bounded, splits, read, replays, lagUnit } = options;
+  const { name, bounded, splits, read, replays, lagUnit, paced } = options;
   return {
     "~weir/Source": undefined as never,
     name,
     bounded,
     replayable: replays ?? true,
     lagUnit: lagUnit ?? "records",
+    paced: paced ?? false,
     splits,
     read,
   };
