@@ -1,5 +1,6 @@
 /** What would be published, used as another program would use it: from a folder of its own, by its own `deno.json`. */
 import assert from "node:assert/strict";
+import { importsOf } from "./imports.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const config = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
@@ -41,12 +42,6 @@ const published = (async (): Promise<ReadonlyArray<string>> => {
     return path.slice(root.length);
   }).sort();
 })();
-
-/** Where a module imports from, its types and re-exports included, its comments not. */
-const importsOf = (code: string): ReadonlyArray<string> =>
-  [...code.matchAll(/^(?:import|export|\}) ?.*?from "([^"]+)";|^import "([^"]+)";/gm)].map(([, from, alone]) =>
-    from ?? alone
-  );
 
 const inFolder = async (body: (folder: string) => Promise<void>): Promise<void> => {
   const folder = await Deno.makeTempDir();
