@@ -91,3 +91,17 @@ Deno.test("every wrong pipeline is held to a rule", async () => {
   const files = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name.replace(/\.ts$/, ""));
   assert.deepEqual(files.sort(), [...Object.keys(rules), "right", "shared"].sort());
 });
+
+Deno.test("what the README says of wrong pipelines is what a test holds", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const [, table] = readme.match(/## What does not compile\n([\s\S]*?)\n## /)!;
+  const said = [...table.matchAll(/\| `(.*?)\.?` +\|$/gm)].map(([, message]) => message);
+  assert.ok(said.length > 5);
+  for (const message of said) {
+    const beginning = message.replace(/…$/, "");
+    const held = Object.values(rules).some((rule) =>
+      typeof rule === "string" ? rule === message : rule.test(beginning)
+    );
+    assert.ok(held, message);
+  }
+});
