@@ -11,5 +11,6 @@ export * as Flow from "./src/streams/flows.ts";
 export * as Job from "./src/streams/jobs.ts";
 export * as Sink from "./src/streams/sinks.ts";
 export * as Source from "./src/streams/sources.ts";
+export * as Trigger from "./src/windows/triggers.ts";
 export * as Watermark from "./src/windows/watermarks.ts";
 export * as Window from "./src/windows/windows.ts";

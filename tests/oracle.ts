@@ -197,6 +197,7 @@ export interface Result<K, B> {
   readonly window: Span;
   readonly value: B;
   readonly pane: number;
+  readonly timing: "early" | "on-time" | "late";
   readonly final: boolean;
 }
 
@@ -207,6 +208,7 @@ export interface LateRecord<A, K> {
   readonly timestamp: number;
   readonly window: Span;
   readonly watermark: number;
+  readonly delay: number;
 }
 
 /** A record in a window, with its event time. They are listed in order of arrival. */
@@ -242,7 +244,7 @@ export const window = <A, K, B>(
   for (const [id, key] of keys) {
     const ofKey = ticks.filter((tick) => tick.tick === "watermark" || identify(options.key(tick.value)) === id);
     const state = options.assigner.kind === "session" ? sessions(options.assigner) : aligned(options.assigner);
-    const emit = (at: number, met: number, pane: Pane<A>, final: boolean): void => {
+    const emit = (at: number, met: number, pane: Pane<A>, timing: "on-time" | "late", final: boolean): void => {
       windowed.results.push({
         tick: "record",
         at,
@@ -253,13 +255,14 @@ export const window = <A, K, B>(
           window: pane.window,
           value: options.summary(pane.entries, options.assigner),
           pane: pane.number,
+          timing,
           final: options.lateness === 0 || final,
         },
       });
     };
     let watermark = -Infinity;
     const advance = (at: number, to: number): void => {
-      for (const pane of state.fire<A>(to)) emit(at, watermark, pane, to === Infinity);
+      for (const pane of state.fire<A>(to)) emit(at, watermark, pane, "on-time", to === Infinity);
       watermark = Math.max(watermark, to);
     };
     for (const tick of ofKey) {
@@ -270,9 +273,10 @@ export const window = <A, K, B>(
       advance(tick.at, tick.met);
       const answer = state.add<A>({ value: tick.value, time: tick.time }, watermark, options.lateness);
       if ("late" in answer) {
-        windowed.late.push({ value: tick.value, key, timestamp: tick.time, window: answer.late, watermark });
+        const delay = watermark - tick.time;
+        windowed.late.push({ value: tick.value, key, timestamp: tick.time, window: answer.late, watermark, delay });
       } else {
-        for (const pane of answer.corrections) emit(tick.at, watermark, pane, false);
+        for (const pane of answer.corrections) emit(tick.at, watermark, pane, "late", false);
       }
     }
   }

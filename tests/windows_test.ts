@@ -26,7 +26,7 @@ interface Case {
   /** One split, or several. */
   readonly records: ReadonlyArray<Reading> | { readonly [split: string]: ReadonlyArray<Reading> };
   readonly bound?: number;
-  readonly assigner: Window.Assigner;
+  readonly assigner: Window.SlidingAssigner | Window.SessionAssigner;
   readonly lateness?: number;
   /** The results of each key, in order. Key `k` is left out of the text. */
   readonly results: ReadonlyArray<string>;
@@ -45,9 +45,9 @@ const writeResult = (
 const writeLate = ({ value, window, watermark }: Window.Late<Reading, string>): string =>
   `${value.name} [${window.start}, ${window.end}) at ${watermark}`;
 
-const asOracle = (assigner: Window.Assigner): Oracle.Assigner =>
+const asOracle = (assigner: Window.SlidingAssigner | Window.SessionAssigner): Oracle.Assigner =>
   assigner._tag === "Session"
-    ? Oracle.session(assigner.gap)
+    ? Oracle.session(assigner.gap as number)
     : Oracle.sliding(assigner.size, assigner.slide, assigner.offset);
 
 /** Runs a job with one window, and gives back what it wrote. */
@@ -320,7 +320,14 @@ Deno.test("a late record goes to the side output with the window and the waterma
   const records = arrive(["a", 0], ["b", 10], ["c", 3]);
   const { late } = await runWindow({ records, assigner: Window.tumbling(10) });
   assert.deepEqual(late, [
-    { value: { name: "c", at: 3, key: "k" }, key: "k", timestamp: 3, window: { start: 0, end: 10 }, watermark: 10 },
+    {
+      value: { name: "c", at: 3, key: "k" },
+      key: "k",
+      timestamp: 3,
+      window: { start: 0, end: 10 },
+      watermark: 10,
+      delay: 7,
+    },
   ]);
 });
 

@@ -52,6 +52,7 @@ export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void,
           continue;
         }
         context.round = message.round;
+        context.now = message.now;
         context.split = message.split;
         splitEnded = message.splitEnded;
         let pending;

@@ -121,7 +121,7 @@ export class Exchange implements Receiver {
 
   /** Sends the round on its way, to every destination. Returns an Effect only where there is no room yet. */
   flush(splitEnded: boolean): Effect.Effect<void> | undefined {
-    const { round, split } = this.#context;
+    const { round, now, split } = this.#context;
     // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
     const columns = this.#columns.size === 0 ? noRecords : this.#columns;
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
@@ -130,6 +130,7 @@ export class Exchange implements Receiver {
     const batches = this.#selections().map((selection, to): Batch => ({
       _tag: "Batch",
       round,
+      now,
       split,
       splitEnded,
       columns,

@@ -38,6 +38,8 @@ export interface Batch {
   readonly _tag: "Batch";
   /** The number of the round, counted from 1 over the life of the job. */
   readonly round: number;
+  /** The processing time at which the round was read, in epoch milliseconds. It never goes back. */
+  readonly now: number;
   /** The split that the round was read from. */
   readonly split: number;
   /** Whether the split ends with this round. */

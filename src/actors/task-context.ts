@@ -37,6 +37,8 @@ export class TaskContext {
   ordinalRoom: number;
   /** How much room there is for records made of one that comes from a channel. */
   readonly channelRoom: number;
+  /** The processing time of the round, in epoch milliseconds. It never goes back, whatever the clock does. */
+  now = -Infinity;
   /** Where to read on after the record. */
   position: number | string = 0;
 

@@ -202,9 +202,13 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     const makeWindow = (node: WindowNode): SlidingWindowOperator | SessionWindowOperator => {
       const { name, aggregate, allowedLateness, assigner } = node;
       const emitter = new WindowEmitter(outputOf(node), node.late === null ? null : outputOf(node.late.side));
-      return assigner._tag === "Session"
-        ? new SessionWindowOperator({ name, assigner, aggregate, allowedLateness, emitter })
-        : new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
+      if (assigner._tag === "Session") {
+        return new SessionWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
+      }
+      if (assigner._tag === "Sliding") {
+        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
+      }
+      throw new Error(`There is no operator for ${assigner._tag} windows`);
     };
 
     const onThrow = (thrown: unknown): UserCodeError =>

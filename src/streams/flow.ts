@@ -7,16 +7,13 @@
  *
  * @module
  */
-import { Duration, type Effect, Pipeable } from "effect";
+import { type Effect, Pipeable } from "effect";
 import type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { End, LiveOnly, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
-import { type Aggregate, type AggregateShape, compose } from "../windows/aggregate.ts";
-import type { Assigner } from "../windows/assigner.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
-import type { Late, WindowResult } from "../windows/window.ts";
-import type { BranchNode, Node, OnErrorNode, SideNode, SinkNode, WindowNode } from "./node.ts";
+import type { BranchNode, Node, OnErrorNode, SideNode, SinkNode } from "./node.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -63,9 +60,12 @@ class CompleteFlowImpl {
   constructor(readonly ends: ReadonlyArray<SinkNode>) {}
 }
 
-// A flow's type parameters exist for the compiler alone; these four functions are where the two worlds meet.
-const toFlow = (node: Node): never => new FlowImpl(node) as never;
-const nodeOf = (flow: Flow<unknown, unknown, unknown, unknown, unknown, unknown, unknown>): Node =>
+// A flow's type parameters exist for the compiler alone; these functions are where the two worlds meet.
+
+/** The flow of a node's output. */
+export const toFlow = (node: Node): never => new FlowImpl(node) as never;
+/** The node whose output a flow is. */
+export const nodeOf = (flow: Flow<unknown, unknown, unknown, unknown, unknown, unknown, unknown>): Node =>
   (flow as unknown as FlowImpl).node;
 const toComplete = <R, S>(ends: ReadonlyArray<SinkNode>): CompleteFlow<R, S> => new CompleteFlowImpl(ends) as never;
 
@@ -217,87 +217,14 @@ export const keyBy = <A, const K2 extends Key>(
 ): <E, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<A, E, R, Keyed<K2>, T, M, S> =>
 (self) => toFlow({ _tag: "KeyBy", input: nodeOf(self), f: key as (value: unknown) => Key });
 
-/** Whether a window corrects its results: it does when it allows lateness. */
-export type ChangesOf<L> = [L] extends [undefined] ? Append : Update;
-
 /**
  * Where a side output goes: to a sink, or through a flow of its own to one, as in
  * `(side) => side.pipe(Flow.map(…), Flow.to(sink))`.
  */
 export type SideOutput<A, R2, S2 extends End> = Sink<A, S2> | ((side: SideFlow<A>) => CompleteFlow<R2, S2>);
 
-/**
- * Aggregates the records of each key in windows of event time.
- *
- * A window fires when the watermark reaches its end. With `allowedLateness` a record that comes later still, but before
- * the watermark has passed the end by that much, makes the window fire again, with one more `pane`: the flow is then an
- * updating one. Records later than that go to `late`. What is late depends on the order of the records alone, never on
- * batch sizes, timing, crashes or speed (only where another window's output was merged in, on batch sizes too).
- *
- * `name` identifies the state. It stays the same when the code around it changes.
- *
- * @example
- * ```ts
- * import { Aggregate, Flow, Source, Watermark, Window } from "@weir/streams";
- *
- * const perMinute = Flow.from(Source.array("clicks", [{ user: "ada", at: 1_000 }, { user: "ada", at: 2_000 }])).pipe(
- *   Flow.eventTime({ timestamp: (click) => click.at, watermark: Watermark.monotonic }),
- *   Flow.keyBy((click) => click.user),
- *   Flow.window("clicks-per-minute", {
- *     assigner: Window.tumbling("1 minute"),
- *     aggregate: { clicks: Aggregate.count },
- *     late: "drop",
- *   }),
- *   Flow.map(({ key, window, value }) => `${key} clicked ${value.clicks} times from ${window.start}`),
- * );
- * ```
- */
-export const window = <
-  A,
-  K,
-  B,
-  R2 = never,
-  S2 extends End = never,
-  L extends Duration.Input | undefined = undefined,
->(
-  name: string,
-  options: {
-    readonly assigner: Assigner;
-    /** One aggregate, or several under names. */
-    readonly aggregate: AggregateShape<NoInfer<A>, B>;
-    /** How long a fired window can still be corrected, in event time. Default: not at all. */
-    readonly allowedLateness?: L;
-    /** Where records go that came too late: `"drop"` counts and drops them. */
-    readonly late: "drop" | SideOutput<Late<NoInfer<A>, NoInfer<K>>, R2, S2>;
-  },
-): <R, S>(
-  self: Flow<A, never, R, Keyed<K>, EventTime, Append, S>,
-) => Flow<WindowResult<K, B>, never, R | R2, Keyed<K>, EventTime, ChangesOf<L>, S | S2> =>
-(self) => {
-  const lateness = options.allowedLateness === undefined
-    ? 0
-    : Duration.toMillis(Duration.fromInputUnsafe(options.allowedLateness));
-  if (!(lateness >= 0 && Number.isFinite(lateness))) {
-    throw new RangeError(
-      `Cannot make window "${name}" as allowedLateness must be finite and not negative: current value is ${lateness}`,
-    );
-  }
-  const late = options.late === "drop" ? null : sideOutput(options.late);
-  const node: WindowNode = {
-    _tag: "Window",
-    name,
-    input: nodeOf(self),
-    assigner: options.assigner,
-    aggregate: compose(options.aggregate) as Aggregate<unknown, unknown>,
-    allowedLateness: lateness,
-    late,
-  };
-  if (late !== null) late.side.owner = node;
-  return toFlow(node);
-};
-
 /** Composes the flow of a side output, before its owner exists. */
-const sideOutput = <A, R2, S2 extends End>(
+export const sideOutput = <A, R2, S2 extends End>(
   output: SideOutput<A, R2, S2>,
 ): { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } => {
   const side: SideNode = { _tag: "Side", owner: null };

@@ -7,7 +7,6 @@ export {
   branch,
   type Branched,
   changelog,
-  type ChangesOf,
   type CompleteFlow,
   eventTime,
   filter,
@@ -23,9 +22,17 @@ export {
   type SideFlow,
   type SideOutput,
   to,
-  window,
 } from "./flow.ts";
+export {
+  type AssignerFor,
+  type ChangesOf,
+  type Panes,
+  type SaidBy,
+  type TimeFor,
+  window,
+  type WindowOptions,
+} from "./flow-window.ts";
 export type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
 export { type DeadLetter, type DeadLetterJson, deadLetterSchema } from "./dead-letter.ts";
-export { lateSchema, windowResultSchema } from "./window-schemas.ts";
+export { lateSchema, windowChangeSchema, windowResultSchema } from "./window-schemas.ts";
 export type { Key } from "../kv-state/key.ts";

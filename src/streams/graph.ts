@@ -8,6 +8,8 @@
  * @module
  */
 import { keyHash } from "../kv-state/key.ts";
+import { describeAssigner } from "../windows/assigner.ts";
+import { describeTrigger } from "../windows/trigger.ts";
 import { InvalidJob } from "./errors.ts";
 import type {
   EventTimeNode,
@@ -254,11 +256,10 @@ export const fingerprintsOf = (graph: Graph): Readonly<Record<string, string>> =
       fingerprints[graph.nameOf(node)] = `${node._tag} of ${inputsOf(node).length} from ${sources.join(", ")}`;
     }
     if (node._tag !== "Window") continue;
-    const { assigner, aggregate, allowedLateness } = node;
-    const shape = assigner._tag === "Session"
-      ? `session(gap=${assigner.gap})`
-      : `sliding(size=${assigner.size},slide=${assigner.slide},offset=${assigner.offset})`;
-    const described = `${shape} lateness=${allowedLateness} ${aggregate.fingerprint}`;
+    const { assigner, aggregate, allowedLateness, trigger, panes } = node;
+    const described =
+      `${describeAssigner(assigner)} lateness=${allowedLateness} ${describeTrigger(trigger)} ${panes} ` +
+      aggregate.fingerprint;
     // Schemas can be long: the readable beginning is kept, and a hash of the rest.
     fingerprints[node.name] = described.length <= fingerprintCharactersMax
       ? described

@@ -135,6 +135,7 @@ export const runIngest = (
       const entry = entries[reader.split];
       context.split = reader.split;
       context.round++;
+      context.now = Math.max(context.now, clock.currentTimeMillisUnsafe());
       let ordinal = 0;
       const limit = limitOf(reader);
       const { source, split } = context.splits[reader.split];

@@ -10,6 +10,7 @@ import type { End, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
 import type { Aggregate } from "../windows/aggregate.ts";
 import type { Assigner } from "../windows/assigner.ts";
+import type { TriggerRule } from "../windows/trigger.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
 import type { Source } from "./source.ts";
 
@@ -63,13 +64,22 @@ export interface KeyByNode {
   readonly f: (value: unknown) => Key;
 }
 
+/**
+ * What the panes of a window have to do with each other: each says everything so far (`"accumulating"`), each says only
+ * what has come since the one before (`"discarding"`), or each says everything and takes back what the one before said
+ * (`"retracting"`).
+ */
+export type Panes = "accumulating" | "discarding" | "retracting";
+
 /** Aggregates by key and window. Its late records come out of `late`. */
 export interface WindowNode {
   readonly _tag: "Window";
   readonly name: string;
   readonly input: Node;
-  readonly assigner: Assigner;
+  readonly assigner: Assigner<unknown>;
   readonly aggregate: Aggregate<unknown, unknown>;
+  readonly trigger: TriggerRule;
+  readonly panes: Panes;
   readonly allowedLateness: number;
   /** The side output and the sinks it ends in; null where late records are dropped. */
   readonly late: { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } | null;

@@ -104,6 +104,8 @@ export interface RunningJob {
 /** What an epoch's control value holds. */
 interface Control {
   readonly round: number;
+  /** The processing time of the last round. */
+  readonly now: number;
   readonly splits: ReadonlyArray<readonly [source: string, split: string, progress: SplitProgress]>;
   /** The split whose turn it is. */
   readonly current: readonly [source: string, split: string] | null;
@@ -307,6 +309,7 @@ const runOnce = (
       })
     );
     assembly.ingest.context.round = control?.round ?? 0;
+    assembly.ingest.context.now = control?.now ?? -Infinity;
 
     let epochs: EpochMetrics = { ...emptyMetrics(job.name).epochs, epoch: store.epoch() };
     state.notify = () => signal.notify();
@@ -343,12 +346,12 @@ const runOnce = (
 
     // Epochs are handed from the actors to the committer; there is never more than one on its way.
     const collected = yield* Queue.bounded<{ readonly epoch: CollectedEpoch; readonly control: Control }>(1);
-    let pending: (Pick<Control, "round" | "splits" | "current"> & { readonly isEmpty: boolean }) | null = null;
+    let pending: (Pick<Control, "round" | "now" | "splits" | "current"> & { readonly isEmpty: boolean }) | null = null;
     const collector = new EpochCollector(assembly.tasks.length, (epoch) => {
-      const { round, splits, current } = pending!;
+      const { round, now, splits, current } = pending!;
       Queue.offerUnsafe(collected, {
         epoch,
-        control: { round, splits, current, operators: epoch.snapshots, lost: committer.lost() },
+        control: { round, now, splits, current, operators: epoch.snapshots, lost: committer.lost() },
       });
     });
 
@@ -390,9 +393,10 @@ const runOnce = (
       ) ??
         null,
       onBarrier: ({ epoch, last }, isEmpty, current) => {
-        const { round } = assembly.ingest.context;
+        const { round, now } = assembly.ingest.context;
         pending = {
           round,
+          now,
           splits: readers.map((reader) => [reader.source.name, reader.name, reader.progress] as const),
           current: current === null ? null : [current.source.name, current.name],
           isEmpty,

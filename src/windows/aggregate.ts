@@ -8,10 +8,22 @@
  * @module
  */
 
-/** Where an accumulator lies: `numbers` from index `i`, `objects` from index `j`. */
-export interface Aggregate<in A, out B> {
+/** Two accumulators can be made one. */
+export type Merges = "merges";
+
+/** Two accumulators cannot be made one. */
+export type CannotMerge = "cannot merge: it needs windows that neither overlap nor grow together";
+
+/**
+ * A running answer `B` about many records `A`. `M` says whether two accumulators can be made one.
+ *
+ * An accumulator lies in `numbers` from index `i` and in `objects` from index `j`.
+ */
+export interface Aggregate<in A, out B, out M extends Merges | CannotMerge = Merges | CannotMerge> {
   /** Tells an aggregate from a struct of aggregates. */
   readonly "~weir/Aggregate": true;
+  /** Whether two accumulators can be made one, as sliding windows and sessions need. */
+  readonly merging: M;
   /** Describes what is stored. State written under another description is not read. */
   readonly fingerprint: string;
   /** How many numbers an accumulator takes. */
@@ -29,7 +41,10 @@ export interface Aggregate<in A, out B> {
     value: A,
     timestamp: number,
   ) => void;
-  /** Adds another accumulator (the last four), whose records come after those of the first. */
+  /**
+   * Adds another accumulator (the last four), whose records come after those of the first. It throws where `merging`
+   * says that there is no such thing, and is never called then.
+   */
   readonly merge: (
     numbers: Float64Array,
     i: number,
@@ -53,7 +68,10 @@ export interface ObjectCodec {
 }
 
 /** One aggregate that answers `B`, or several under names that together answer the struct `B`. */
-export type AggregateShape<A, B> = Aggregate<A, B> | { readonly [name in keyof B]: Aggregate<A, B[name]> };
+export type AggregateShape<A, B, M extends Merges | CannotMerge = Merges | CannotMerge> =
+  | Aggregate<A, B, M>
+  // The second part says nothing that the first does not; the compiler infers M from it.
+  | ({ readonly [name in keyof B]: Aggregate<A, B[name], M> } & { readonly [name: string]: { readonly merging: M } });
 
 /** What an {@link AggregateShape} answers: a value, or a struct of values under the same names. */
 // deno-lint-ignore no-explicit-any -- see AggregateShape
@@ -62,13 +80,15 @@ export type AggregateResult<G> = G extends Aggregate<any, infer B> ? B
   : { readonly [name in keyof G]: G[name] extends Aggregate<any, infer B> ? B : never };
 
 /** Whether a shape is a single aggregate. */
-const isAggregate = <A, B>(shape: AggregateShape<A, B>): shape is Aggregate<A, B> => "~weir/Aggregate" in shape;
+const isAggregate = <A, B, M extends Merges | CannotMerge>(
+  shape: AggregateShape<A, B, M>,
+): shape is Aggregate<A, B, M> => "~weir/Aggregate" in shape;
 
 /** Makes one aggregate of a shape. A struct's accumulators lie one after the other, in the order of its names. */
-export const compose = <A, B>(shape: AggregateShape<A, B>): Aggregate<A, B> => {
+export const compose = <A, B, M extends Merges | CannotMerge>(shape: AggregateShape<A, B, M>): Aggregate<A, B, M> => {
   if (isAggregate(shape)) return shape;
   const names = Object.keys(shape);
-  const parts: ReadonlyArray<Aggregate<A, unknown>> = Object.values(shape);
+  const parts: ReadonlyArray<Aggregate<A, unknown, M>> = names.map((name) => shape[name as keyof B]);
   const numbersAt: Array<number> = [];
   const objectsAt: Array<number> = [];
   let numbers = 0;
@@ -82,6 +102,7 @@ export const compose = <A, B>(shape: AggregateShape<A, B>): Aggregate<A, B> => {
   const count = parts.length;
   return {
     "~weir/Aggregate": true,
+    merging: (parts.find(({ merging }) => merging !== "merges") ?? parts[0]).merging,
     fingerprint: `struct(${names.map((name, k) => `${JSON.stringify(name)}:${parts[k].fingerprint}`).join(",")})`,
     numbers,
     objects: parts.flatMap((part) => part.objects),

@@ -7,11 +7,31 @@
  * @module
  */
 import { Duration } from "effect";
+import type { Window } from "./window.ts";
+
+/** A record is in exactly one window, which never grows together with another: any aggregate will do. */
+export type OneWindow = "each record in one window";
+
+/** A record may be in several windows, or windows grow together: accumulators must merge. */
+export type SeveralWindows = "windows overlap or grow together: give them an aggregate that merges";
+
+/** Windows are spans of event time. */
+export type ByEventTime = "event time";
+
+/** Windows follow the clock, or the number of records: event time is not needed. */
+export type WithoutEventTime = "no event time";
 
 /** Windows of one size, `slide` apart. When `slide` equals `size` they tumble: each record is in exactly one. */
-export interface SlidingAssigner {
+export interface SlidingAssigner<
+  out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows,
+  out T extends ByEventTime | WithoutEventTime = ByEventTime | WithoutEventTime,
+> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Sliding";
+  /** Whether a record may be in several windows. */
+  readonly windows: W;
+  /** Whether they are windows of event time, or of the time at which records come. */
+  readonly time: T;
   /** How long a window is, in milliseconds. */
   readonly size: number;
   /** How far the starts of two neighbouring windows are apart, in milliseconds. */
@@ -23,15 +43,62 @@ export interface SlidingAssigner {
 }
 
 /** Windows that grow with activity: a record opens one of length `gap`, and windows that touch become one. */
-export interface SessionAssigner {
+export interface SessionAssigner<in A = unknown> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Session";
-  /** How long a key must be silent before its session ends, in milliseconds. */
-  readonly gap: number;
+  /** Sessions grow together. */
+  readonly windows: SeveralWindows;
+  /** Sessions are windows of event time. */
+  readonly time: ByEventTime;
+  /** How long a key must be silent before its session ends, in milliseconds; or how long after each record. */
+  readonly gap: number | ((value: A) => number);
+}
+
+/** One window that holds everything, and is over when the input is. */
+export interface GlobalAssigner {
+  /** Tells the kinds of assigners apart. */
+  readonly _tag: "Global";
+  /** There is one. */
+  readonly windows: OneWindow;
+  /** It does not need event time. */
+  readonly time: WithoutEventTime;
+}
+
+/** Windows of a number of records of one key, in order of arrival. */
+export interface CountAssigner<out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows> {
+  /** Tells the kinds of assigners apart. */
+  readonly _tag: "Count";
+  /** Whether a record may be in several windows. */
+  readonly windows: W;
+  /** Counting does not need event time. */
+  readonly time: WithoutEventTime;
+  /** How many records a window holds. */
+  readonly size: number;
+  /** After how many records the next window is full. */
+  readonly slide: number;
+}
+
+/** Windows that a function gives. */
+export interface SpansAssigner<in A = unknown, out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows> {
+  /** Tells the kinds of assigners apart. */
+  readonly _tag: "Spans";
+  /** Whether a record may be in several windows. */
+  readonly windows: W;
+  /** They are windows of event time. */
+  readonly time: ByEventTime;
+  /** What they are, in words that two runs of the same code share: state kept under other words is not read. */
+  readonly fingerprint: string;
+  /** The windows of a record: at least one, each of which holds its timestamp. */
+  readonly assign: (timestamp: number, value: A) => ReadonlyArray<Window>;
 }
 
 /** How records are assigned to windows. */
-export type Assigner = SlidingAssigner | SessionAssigner;
+export type Assigner<A = unknown> =
+  | SlidingAssigner
+  | SessionAssigner<A>
+  | GlobalAssigner
+  | CountAssigner
+  | SpansAssigner<A>;
 
 /** A duration in whole milliseconds, greater than zero. */
 const positiveMillis = (what: string, input: Duration.Input): number => {
@@ -74,9 +141,20 @@ const greatestCommonDivisor = (a: number, b: number): number => b === 0 ? a : gr
  * assert.equal(Window.tumbling("1 day", { offset: "-5 hours" }).offset, 19 * 3_600_000);
  * ```
  */
-export const tumbling = (size: Duration.Input, options?: { readonly offset?: Duration.Input }): SlidingAssigner => {
+export const tumbling = (
+  size: Duration.Input,
+  options?: { readonly offset?: Duration.Input },
+): SlidingAssigner<OneWindow, ByEventTime> => {
   const millis = positiveMillis("size", size);
-  return { _tag: "Sliding", size: millis, slide: millis, offset: offsetMillis(options?.offset, millis), slice: millis };
+  return {
+    _tag: "Sliding",
+    windows: "each record in one window",
+    time: "event time",
+    size: millis,
+    slide: millis,
+    offset: offsetMillis(options?.offset, millis),
+    slice: millis,
+  };
 };
 
 /**
@@ -98,7 +176,7 @@ export const sliding = (options: {
   readonly size: Duration.Input;
   readonly slide: Duration.Input;
   readonly offset?: Duration.Input;
-}): SlidingAssigner => {
+}): SlidingAssigner<SeveralWindows, ByEventTime> => {
   const size = positiveMillis("size", options.size);
   const slide = positiveMillis("slide", options.slide);
   if (slide > size) {
@@ -108,6 +186,8 @@ export const sliding = (options: {
   }
   return {
     _tag: "Sliding",
+    windows: "windows overlap or grow together: give them an aggregate that merges",
+    time: "event time",
     size,
     slide,
     offset: offsetMillis(options.offset, slide),
@@ -119,7 +199,8 @@ export const sliding = (options: {
  * Windows that follow a key's activity: one lasts until the key has been silent for `gap`.
  *
  * A session is `[first event, last event + gap)`. A record that falls between two sessions, and is within the gap of
- * both, makes them one.
+ * both, makes them one. With a function each record has a gap of its own, and a session ends when the gaps of all its
+ * records are over. A gap that is not a whole number of milliseconds above 0 is treated as if the function had thrown.
  *
  * @throws {RangeError} If the gap is not a whole number of milliseconds above 0.
  *
@@ -129,12 +210,43 @@ export const sliding = (options: {
  * import { Window } from "@weir/streams";
  *
  * assert.equal(Window.session({ gap: "30 minutes" }).gap, 1_800_000);
+ * const byDevice = Window.session({ gap: (click: { mobile: boolean }) => click.mobile ? "5 minutes" : "30 minutes" });
  * ```
  */
-export const session = (options: { readonly gap: Duration.Input }): SessionAssigner => ({
-  _tag: "Session",
-  gap: positiveMillis("gap", options.gap),
-});
+export const session = <A = unknown>(options: {
+  readonly gap: Duration.Input | ((value: A) => Duration.Input);
+}): SessionAssigner<A> => {
+  const { gap } = options;
+  return {
+    _tag: "Session",
+    windows: "windows overlap or grow together: give them an aggregate that merges",
+    time: "event time",
+    gap: typeof gap === "function" ? (value) => positiveMillis("gap", gap(value)) : positiveMillis("gap", gap),
+  };
+};
+
+/** The window that holds everything: the range of dates. */
+export const everything: Window = { start: -8.64e15, end: 8.64e15 };
+
+/**
+ * One window that holds everything: it fires when its trigger says so, and when the input ends.
+ *
+ * @example
+ * ```ts
+ * import { Aggregate, Flow, Source, Trigger, Window } from "@weir/streams";
+ *
+ * const runningTotals = Flow.from(Source.array("payments", [{ user: "ada", cents: 250 }])).pipe(
+ *   Flow.keyBy((payment) => payment.user),
+ *   Flow.window("total", {
+ *     assigner: Window.global,
+ *     trigger: Trigger.repeatedly(Trigger.afterCount(1)),
+ *     aggregate: Aggregate.sum((payment) => payment.cents),
+ *     late: "drop",
+ *   }),
+ * );
+ * ```
+ */
+export const global: GlobalAssigner = { _tag: "Global", windows: "each record in one window", time: "no event time" };
 
 /** The start of the slice that an instant belongs to. */
 export const sliceStart = (assigner: SlidingAssigner, timestamp: number): number =>
@@ -153,3 +265,19 @@ export const firstEndAfter = (assigner: SlidingAssigner, slice: number, after: n
 /** The end of the last window that holds the slice. */
 export const lastEnd = (assigner: SlidingAssigner, slice: number): number =>
   Math.floor((slice - assigner.offset) / assigner.slide) * assigner.slide + assigner.offset + assigner.size;
+
+/** What an assigner is, in words that two runs of the same code share. */
+export const describeAssigner = (assigner: Assigner): string => {
+  switch (assigner._tag) {
+    case "Sliding":
+      return `sliding(${assigner.time},size=${assigner.size},slide=${assigner.slide},offset=${assigner.offset})`;
+    case "Session":
+      return `session(gap=${typeof assigner.gap === "number" ? assigner.gap : "of each record"})`;
+    case "Global":
+      return "global";
+    case "Count":
+      return `count(size=${assigner.size},slide=${assigner.slide})`;
+    case "Spans":
+      return assigner.fingerprint;
+  }
+};

@@ -12,6 +12,12 @@ export interface Window {
   readonly end: number;
 }
 
+/**
+ * When a result was said: before the watermark reached the end of the window (`"early"`), as it did (`"on-time"`), or
+ * after that (`"late"`).
+ */
+export type Timing = "early" | "on-time" | "late";
+
 /** What a window says about one key, each time it fires. */
 export interface WindowResult<out K, out B> {
   /** The key that it is about. */
@@ -22,8 +28,19 @@ export interface WindowResult<out K, out B> {
   readonly value: B;
   /** How many results of this key and window came before this one: 0 for the first, then its corrections. */
   readonly pane: number;
+  /** Whether it came before, at or after the time when the window was over. */
+  readonly timing: Timing;
   /** Whether it is already certain that no correction follows. */
   readonly final: boolean;
+}
+
+/** A result of a window whose panes retract each other: something said, or something taken back. */
+export interface WindowChange<out K, out B> extends WindowResult<K, B> {
+  /**
+   * `"add"` for a result; `"retract"` takes back the result of the same key, window and pane, whose value it repeats. A
+   * retraction comes before what replaces it, and is never final.
+   */
+  readonly change: "add" | "retract";
 }
 
 /** A record that came when every window it belongs to had been closed and its allowed lateness was over. */
@@ -38,4 +55,6 @@ export interface Late<out A, out K> {
   readonly window: Window;
   /** The watermark that the record missed, in epoch milliseconds. */
   readonly watermark: number;
+  /** How far the watermark was past the record's event time, in milliseconds. */
+  readonly delay: number;
 }

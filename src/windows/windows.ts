@@ -3,5 +3,21 @@
  *
  * @module
  */
-export { type Assigner, session, type SessionAssigner, sliding, type SlidingAssigner, tumbling } from "./assigner.ts";
-export type { Late, Window, WindowResult } from "./window.ts";
+export {
+  type Assigner,
+  type ByEventTime,
+  type CountAssigner,
+  everything,
+  global,
+  type GlobalAssigner,
+  type OneWindow,
+  session,
+  type SessionAssigner,
+  type SeveralWindows,
+  sliding,
+  type SlidingAssigner,
+  type SpansAssigner,
+  tumbling,
+  type WithoutEventTime,
+} from "./assigner.ts";
+export type { Late, Timing, Window, WindowChange, WindowResult } from "./window.ts";

@@ -50,13 +50,13 @@ export class SessionWindowOperator implements Receiver, Stateful {
 
   constructor(options: {
     readonly name: string;
-    readonly assigner: SessionAssigner;
+    readonly assigner: SessionAssigner<unknown>;
     readonly aggregate: Aggregate<unknown, unknown>;
     readonly allowedLateness: number;
     readonly emitter: WindowEmitter;
   }) {
     this.name = options.name;
-    this.#gap = options.assigner.gap;
+    this.#gap = options.assigner.gap as number;
     this.#aggregate = options.aggregate;
     this.#lateness = options.allowedLateness;
     this.#emit = options.emitter;

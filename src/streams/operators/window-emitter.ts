@@ -15,7 +15,7 @@ export class WindowEmitter {
   readonly #late: Receiver | null;
   #emitted = beginningOfTime;
   /** On-time results, corrections, and records that came too late; of those, how many were dropped by word. */
-  readonly counters: Counters = { results: 0, corrections: 0, late: 0, lateDropped: 0 };
+  readonly counters: Counters = { records: 0, results: 0, corrections: 0, late: 0, lateDropped: 0 };
 
   constructor(next: Receiver, late: Receiver | null) {
     this.#next = next;
@@ -28,7 +28,7 @@ export class WindowEmitter {
    */
   result(key: Key, window: Window, value: unknown, pane: number, final: boolean): void {
     this.counters.results++;
-    const result: WindowResult<unknown, unknown> = { key, window, value, pane, final };
+    const result: WindowResult<unknown, unknown> = { key, window, value, pane, timing: "on-time", final };
     this.#next.record(result, key, window.end - 1, this.#emitted);
   }
 
@@ -36,7 +36,7 @@ export class WindowEmitter {
   correction(key: Key, window: Window, value: unknown, pane: number, watermark: number): void {
     this.counters.corrections++;
     if (watermark > this.#emitted) this.#emitted = watermark;
-    const result: WindowResult<unknown, unknown> = { key, window, value, pane, final: false };
+    const result: WindowResult<unknown, unknown> = { key, window, value, pane, timing: "late", final: false };
     this.#next.record(result, key, window.end - 1, this.#emitted);
   }
 
@@ -47,7 +47,8 @@ export class WindowEmitter {
       this.counters.lateDropped++;
       return;
     }
-    const late: Late<unknown, unknown> = { value, key, timestamp, window, watermark };
+    const delay = watermark - timestamp;
+    const late: Late<unknown, unknown> = { value, key, timestamp, window, watermark, delay };
     this.#late.record(late, undefined, NaN, beginningOfTime);
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Aggregate } from "../aggregate.ts";
+import type { Aggregate, Merges } from "../aggregate.ts";
 import { codec, describe, type StateSchema } from "./state-schema.ts";
 
 /** What {@link collect} answers. */
@@ -35,7 +35,7 @@ export const collect = <A, B>(
   select: (value: A) => B,
   schema: StateSchema<B>,
   options: { readonly atMost: number },
-): Aggregate<A, Collected<B>> => {
+): Aggregate<A, Collected<B>, Merges> => {
   const { atMost } = options;
   if (!Number.isSafeInteger(atMost) || atMost <= 0) {
     throw new RangeError(`Cannot collect as atMost must be a whole number above 0: current value is ${atMost}`);
@@ -43,6 +43,7 @@ export const collect = <A, B>(
   const one = codec(schema);
   return {
     "~weir/Aggregate": true,
+    merging: "merges",
     fingerprint: `collect(${describe(schema)},${atMost})`,
     numbers: 1,
     objects: [{

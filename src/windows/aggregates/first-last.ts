@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Aggregate } from "../aggregate.ts";
+import type { Aggregate, Merges } from "../aggregate.ts";
 import { codec, describe, type StateSchema } from "./state-schema.ts";
 
 /** Keeps one selected value: the one whose time `wins` over the time of the value kept so far. */
@@ -13,8 +13,9 @@ const pick = <A, B>(
   schema: StateSchema<B>,
   none: number,
   wins: (time: number, kept: number) => boolean,
-): Aggregate<A, B> => ({
+): Aggregate<A, B, Merges> => ({
   "~weir/Aggregate": true,
+  merging: "merges",
   fingerprint: `${fingerprint}(${describe(schema)})`,
   numbers: 1,
   objects: [codec(schema)],
@@ -52,7 +53,7 @@ const pick = <A, B>(
  * assert.equal(Aggregate.evaluate(opening, [12, 9, 14]), 12);
  * ```
  */
-export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B> =>
+export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B, Merges> =>
   pick("first", select, schema, Infinity, (time, kept) => time < kept);
 
 /**
@@ -70,5 +71,5 @@ export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Ag
  * assert.equal(Aggregate.evaluate(closing, [12, 9, 14]), 14);
  * ```
  */
-export const last = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B> =>
+export const last = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B, Merges> =>
   pick("last", select, schema, -Infinity, (time, kept) => time >= kept);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Aggregate } from "../aggregate.ts";
+import type { Aggregate, Merges } from "../aggregate.ts";
 import { codec, describe, type StateSchema } from "./state-schema.ts";
 
 /**
@@ -37,8 +37,9 @@ export const make = <A, Acc, B>(options: {
   readonly add: (accumulator: NoInfer<Acc>, value: A, timestamp: number) => NoInfer<Acc>;
   readonly merge: (accumulator: NoInfer<Acc>, later: NoInfer<Acc>) => NoInfer<Acc>;
   readonly result: (accumulator: NoInfer<Acc>) => B;
-}): Aggregate<A, B> => ({
+}): Aggregate<A, B, Merges> => ({
   "~weir/Aggregate": true,
+  merging: "merges",
   fingerprint: `${options.name}(${describe(options.schema)})`,
   numbers: 0,
   objects: [codec(options.schema)],

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Aggregate } from "../aggregate.ts";
+import type { Aggregate, Merges } from "../aggregate.ts";
 
 /** An aggregate that numbers do for. */
 const numeric = <A, B>(
-  aggregate: Omit<Aggregate<A, B>, "~weir/Aggregate" | "objects">,
-): Aggregate<A, B> => ({ "~weir/Aggregate": true, objects: [], ...aggregate });
+  aggregate: Omit<Aggregate<A, B, Merges>, "~weir/Aggregate" | "merging" | "objects">,
+): Aggregate<A, B, Merges> => ({ "~weir/Aggregate": true, merging: "merges", objects: [], ...aggregate });
 
 /**
  * How many records there are.
@@ -21,7 +21,7 @@ const numeric = <A, B>(
  * assert.equal(Aggregate.evaluate(Aggregate.count, ["a", "b", "c"]), 3);
  * ```
  */
-export const count: Aggregate<unknown, number> = numeric({
+export const count: Aggregate<unknown, number, Merges> = numeric({
   fingerprint: "count",
   numbers: 1,
   reset: (n, i) => void (n[i] = 0),
@@ -41,7 +41,7 @@ export const count: Aggregate<unknown, number> = numeric({
  * assert.equal(Aggregate.evaluate(Aggregate.sum((price: number) => price), [1, 2, 3.5]), 6.5);
  * ```
  */
-export const sum = <A>(select: (value: A) => number): Aggregate<A, number> =>
+export const sum = <A>(select: (value: A) => number): Aggregate<A, number, Merges> =>
   numeric({
     fingerprint: "sum",
     numbers: 1,
@@ -62,7 +62,7 @@ export const sum = <A>(select: (value: A) => number): Aggregate<A, number> =>
  * assert.equal(Aggregate.evaluate(Aggregate.mean((delay: number) => delay), [10, 20, 60]), 30);
  * ```
  */
-export const mean = <A>(select: (value: A) => number): Aggregate<A, number> =>
+export const mean = <A>(select: (value: A) => number): Aggregate<A, number, Merges> =>
   numeric({
     fingerprint: "mean",
     numbers: 2,
@@ -89,7 +89,7 @@ export const mean = <A>(select: (value: A) => number): Aggregate<A, number> =>
  * assert.equal(Aggregate.evaluate(Aggregate.min((delay: number) => delay), [3, -5, 8]), -5);
  * ```
  */
-export const min = <A>(select: (value: A) => number): Aggregate<A, number> =>
+export const min = <A>(select: (value: A) => number): Aggregate<A, number, Merges> =>
   numeric({
     fingerprint: "min",
     numbers: 1,
@@ -115,7 +115,7 @@ export const min = <A>(select: (value: A) => number): Aggregate<A, number> =>
  * assert.equal(Aggregate.evaluate(Aggregate.max((delay: number) => delay), [3, -5, 8]), 8);
  * ```
  */
-export const max = <A>(select: (value: A) => number): Aggregate<A, number> =>
+export const max = <A>(select: (value: A) => number): Aggregate<A, number, Merges> =>
   numeric({
     fingerprint: "max",
     numbers: 1,
@@ -144,7 +144,7 @@ export const max = <A>(select: (value: A) => number): Aggregate<A, number> =>
  * assert.equal(Aggregate.evaluate(Aggregate.variance((x: number) => x), [2, 4, 4, 4, 5, 5, 7, 9]), 4);
  * ```
  */
-export const variance = <A>(select: (value: A) => number): Aggregate<A, number> =>
+export const variance = <A>(select: (value: A) => number): Aggregate<A, number, Merges> =>
   numeric({
     fingerprint: "variance",
     numbers: 3, // how many, their mean, the sum of their squared distances from it

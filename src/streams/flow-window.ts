@@ -1,0 +1,158 @@
+/**
+ * Windows in a flow: records of one key, grouped and aggregated.
+ *
+ * @module
+ */
+import { Duration } from "effect";
+import type { End } from "../exactly-once/sink.ts";
+import { type Aggregate, type AggregateShape, type CannotMerge, compose, type Merges } from "../windows/aggregate.ts";
+import type {
+  Assigner,
+  ByEventTime,
+  CountAssigner,
+  GlobalAssigner,
+  OneWindow,
+  SlidingAssigner,
+  SpansAssigner,
+  WithoutEventTime,
+} from "../windows/assigner.ts";
+import { atWatermark, type FiresOnce, type FiresRepeatedly, type Trigger } from "../windows/trigger.ts";
+import type { Late, WindowChange, WindowResult } from "../windows/window.ts";
+import type { Append, EventTime, Keyed, NoEventTime, Update } from "./flow-states.ts";
+import { type Flow, nodeOf, type SideOutput, sideOutput, toFlow } from "./flow.ts";
+import type { Panes, WindowNode } from "./node.ts";
+
+export type { Panes };
+
+/** The assigners that an aggregate will do for: all if it merges, else those that put each record in one window. */
+export type AssignerFor<A, M> = [M] extends [Merges] ? Assigner<A>
+  : SlidingAssigner<OneWindow> | GlobalAssigner | CountAssigner<OneWindow> | SpansAssigner<A, OneWindow>;
+
+/** What an assigner asks of a flow: event time, or nothing. */
+export type TimeFor<W> = W extends { readonly time: ByEventTime } ? EventTime : EventTime | NoEventTime;
+
+/**
+ * Whether a window corrects its results. It does when it fires more than once (early, or late within an allowed lateness)
+ * and its panes say everything so far; panes that say only what is new stand for ever.
+ */
+export type ChangesOf<L, F, P> = [P] extends ["discarding"] ? Append
+  : [P] extends ["retracting"] ? Update
+  : [L] extends [undefined] ? ([F] extends [FiresOnce] ? Append : Update)
+  : Update;
+
+/** What a window says: results, or, where panes retract each other, changes. */
+export type SaidBy<K, B, P> = [P] extends ["retracting"] ? WindowChange<K, B> : WindowResult<K, B>;
+
+/** How records are grouped and aggregated. */
+export interface WindowOptions<
+  A,
+  K,
+  B,
+  M extends Merges | CannotMerge,
+  W,
+  R2,
+  S2 extends End,
+  L,
+  F extends FiresOnce | FiresRepeatedly,
+  P,
+> {
+  /** Which windows a record belongs to. */
+  readonly assigner: W & AssignerFor<A, M>;
+  /** One aggregate, or several under names. */
+  readonly aggregate: AggregateShape<A, B, M>;
+  /** When a window fires. Default: `Trigger.atWatermark()`, when the watermark reaches its end. */
+  readonly trigger?: Trigger<F>;
+  /**
+   * What the panes of one window say: `"accumulating"` everything so far, `"discarding"` what is new since the pane before,
+   * `"retracting"` everything so far, taking back the pane before.
+   *
+   * @default {"accumulating"}
+   */
+  readonly panes?: P;
+  /** How long a window that is over can still be corrected, in event time. Default: not at all. */
+  readonly allowedLateness?: L;
+  /** Where records go that came too late: `"drop"` counts and drops them. */
+  readonly late: "drop" | SideOutput<Late<A, K>, R2, S2>;
+}
+
+/**
+ * Aggregates the records of each key in windows.
+ *
+ * A window fires when its `trigger` says so, by default once, when the watermark reaches its end. With `allowedLateness`
+ * a record that comes later still, but before the watermark has passed the end by that much, is counted in, and the
+ * window fires again, with one more `pane`. When a window closes, at its end plus the allowed lateness, what no pane has
+ * said yet is said in a last one. Records later than that go to `late`. A flow whose windows may fire again is an
+ * updating one, unless its panes are `"discarding"`.
+ *
+ * What is late depends on the order of the records alone, never on batch sizes, timing, crashes or speed.
+ *
+ * `name` identifies the state. It stays the same when the code around it changes.
+ *
+ * @throws {RangeError} If `allowedLateness` is negative or not finite; or if `panes` are `"discarding"` and the trigger
+ * asks for a pane at the end in any case, as an aggregate has no answer about no record.
+ *
+ * @example
+ * ```ts
+ * import { Aggregate, Flow, Source, Watermark, Window } from "@weir/streams";
+ *
+ * const perMinute = Flow.from(Source.array("clicks", [{ user: "ada", at: 1_000 }, { user: "ada", at: 2_000 }])).pipe(
+ *   Flow.eventTime({ timestamp: (click) => click.at, watermark: Watermark.monotonic }),
+ *   Flow.keyBy((click) => click.user),
+ *   Flow.window("clicks-per-minute", {
+ *     assigner: Window.tumbling("1 minute"),
+ *     aggregate: { clicks: Aggregate.count },
+ *     late: "drop",
+ *   }),
+ *   Flow.map(({ key, window, value }) => `${key} clicked ${value.clicks} times from ${window.start}`),
+ * );
+ * ```
+ */
+export const window = <
+  A,
+  K,
+  B,
+  M extends Merges | CannotMerge,
+  const W extends { readonly time: ByEventTime | WithoutEventTime },
+  R2 = never,
+  S2 extends End = never,
+  L extends Duration.Input | undefined = undefined,
+  F extends FiresOnce | FiresRepeatedly = FiresOnce,
+  const P extends Panes = "accumulating",
+>(
+  name: string,
+  options: WindowOptions<NoInfer<A>, NoInfer<K>, B, M, W, R2, S2, L, F, P>,
+): <R, S, T extends TimeFor<W>>(
+  self: Flow<A, never, R, Keyed<K>, T, Append, S>,
+) => Flow<SaidBy<K, B, P>, never, R | R2, Keyed<K>, T, ChangesOf<L, F, P>, S | S2> =>
+(self) => {
+  const lateness = options.allowedLateness === undefined
+    ? 0
+    : Duration.toMillis(Duration.fromInputUnsafe(options.allowedLateness));
+  if (!(lateness >= 0 && Number.isFinite(lateness))) {
+    throw new RangeError(
+      `Cannot make window "${name}" as allowedLateness must be finite and not negative: current value is ${lateness}`,
+    );
+  }
+  const { rule: trigger } = options.trigger ?? atWatermark();
+  const panes = options.panes ?? "accumulating";
+  if (panes === "discarding" && trigger._tag === "AtWatermark" && trigger.onTimeAlways) {
+    throw new RangeError(
+      `Cannot make window "${name}" as onTime: "always" needs panes that say everything so far: current value is ` +
+        `"discarding"`,
+    );
+  }
+  const late = options.late === "drop" ? null : sideOutput(options.late);
+  const node: WindowNode = {
+    _tag: "Window",
+    name,
+    input: nodeOf(self),
+    assigner: options.assigner as unknown as Assigner<unknown>,
+    aggregate: compose(options.aggregate as AggregateShape<A, B>) as Aggregate<unknown, unknown>,
+    trigger,
+    panes,
+    allowedLateness: lateness,
+    late,
+  };
+  if (late !== null) late.side.owner = node;
+  return toFlow(node);
+};

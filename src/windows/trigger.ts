@@ -1,0 +1,327 @@
+/**
+ * Triggers: when a window says what it knows.
+ *
+ * A window collects records as a barrel collects rain; a trigger is the tap. Between two openings of the tap there is a
+ * *pane*: what has come since. A trigger looks only at the pane (how many records are in it, when the first of them
+ * came, how early they are), at the watermark and at the clock. So it has no state of its own, however it is composed.
+ *
+ * @module
+ */
+import { Duration } from "effect";
+
+/** Fires at most once in the life of a window, so it fires one result for each key. */
+export type FiresOnce = "once";
+
+/** May fire several times, so a result may follow that says more. */
+export type FiresRepeatedly = "repeatedly";
+
+/** When a window fires. `F` says whether that may be more than once. */
+export interface Trigger<out F extends FiresOnce | FiresRepeatedly = FiresOnce | FiresRepeatedly> {
+  /** Whether it may fire more than once. */
+  readonly fires: F;
+  /** What it is made of. */
+  readonly rule: TriggerRule;
+}
+
+/** A condition of one pane: it is met or it is not yet. */
+export interface Condition {
+  /** Tells a condition from a trigger. */
+  readonly "~weir/Condition": true;
+  /** What it is made of. */
+  readonly rule: ConditionRule;
+}
+
+/** What a {@link Condition} is made of. */
+export type ConditionRule =
+  | { readonly _tag: "AfterCount"; readonly count: number }
+  | { readonly _tag: "AfterEventTime"; readonly interval: number }
+  | { readonly _tag: "AfterProcessingTime"; readonly delay: number }
+  | { readonly _tag: "FirstOf" | "AllOf"; readonly conditions: ReadonlyArray<ConditionRule> };
+
+/** What a {@link Trigger} is made of. */
+export type TriggerRule =
+  | {
+    readonly _tag: "AtWatermark";
+    /** Fires panes before the watermark reaches the end of the window, again and again; null for none. */
+    readonly early: ConditionRule | null;
+    /** Fires panes of late records, again and again. */
+    readonly late: ConditionRule;
+    /** Whether the pane at the end is fired even where nothing has come since the one before. */
+    readonly onTimeAlways: boolean;
+  }
+  | { readonly _tag: "Once" | "Repeatedly"; readonly condition: ConditionRule };
+
+/** What has come since a window last fired. */
+export interface Pane {
+  /** How many records. */
+  readonly records: number;
+  /** The processing time at which the first of them came, in epoch milliseconds. */
+  readonly arrived: number;
+  /**
+   * The event time from which intervals count: the least, over the records, of the greater of a record's event time and
+   * the watermark that it met. Infinity where there is no record.
+   */
+  readonly from: number;
+}
+
+/** The pane in which nothing has come. */
+export const emptyPane: Pane = { records: 0, arrived: NaN, from: Infinity };
+
+/** Whether a condition is met. A pane without records meets none. */
+export const isMet = (rule: ConditionRule, pane: Pane, watermark: number, now: number): boolean => {
+  if (pane.records === 0) return false;
+  switch (rule._tag) {
+    case "AfterCount":
+      return pane.records >= rule.count;
+    case "AfterEventTime":
+      return watermark >= nextMultiple(pane.from, rule.interval);
+    case "AfterProcessingTime":
+      return now >= pane.arrived + rule.delay;
+    case "FirstOf":
+      return rule.conditions.some((one) => isMet(one, pane, watermark, now));
+    case "AllOf":
+      return rule.conditions.every((one) => isMet(one, pane, watermark, now));
+  }
+};
+
+/** The least watermark above `after` at which a condition may turn out to be met; Infinity if it depends on none. */
+export const nextEventTime = (rule: ConditionRule, pane: Pane, after: number): number => {
+  if (pane.records === 0) return Infinity;
+  switch (rule._tag) {
+    case "AfterEventTime": {
+      const due = nextMultiple(pane.from, rule.interval);
+      return due > after ? due : Infinity;
+    }
+    case "FirstOf":
+    case "AllOf":
+      return Math.min(...rule.conditions.map((one) => nextEventTime(one, pane, after)));
+    default:
+      return Infinity;
+  }
+};
+
+/** The least processing time above `after` at which a condition may turn out to be met; Infinity if it depends on none. */
+export const nextProcessingTime = (rule: ConditionRule, pane: Pane, after: number): number => {
+  if (pane.records === 0) return Infinity;
+  switch (rule._tag) {
+    case "AfterProcessingTime": {
+      const due = pane.arrived + rule.delay;
+      return due > after ? due : Infinity;
+    }
+    case "FirstOf":
+    case "AllOf":
+      return Math.min(...rule.conditions.map((one) => nextProcessingTime(one, pane, after)));
+    default:
+      return Infinity;
+  }
+};
+
+/** Whether a trigger looks at the clock. */
+export const usesClock = (rule: TriggerRule): boolean => {
+  const looks = (condition: ConditionRule): boolean =>
+    condition._tag === "AfterProcessingTime" || ("conditions" in condition && condition.conditions.some(looks));
+  return rule._tag === "AtWatermark"
+    ? (rule.early !== null && looks(rule.early)) || looks(rule.late)
+    : looks(rule.condition);
+};
+
+const nextMultiple = (time: number, interval: number): number => (Math.floor(time / interval) + 1) * interval;
+
+const condition = (rule: ConditionRule): Condition => ({ "~weir/Condition": true, rule });
+
+const positiveMillis = (what: string, input: Duration.Input): number => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
+  if (!Number.isSafeInteger(millis) || millis <= 0) {
+    throw new RangeError(
+      `Cannot make a trigger as ${what} must be a whole number of milliseconds above 0: current value is ${millis}`,
+    );
+  }
+  return millis;
+};
+
+/**
+ * Once `count` records have come since the last pane.
+ *
+ * @throws {RangeError} If the count is not a whole number above 0.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const everyHundred = Trigger.atWatermark({ early: Trigger.afterCount(100) });
+ * ```
+ */
+export const afterCount = (count: number): Condition => {
+  if (!Number.isSafeInteger(count) || count <= 0) {
+    throw new RangeError(
+      `Cannot make a trigger as its count must be a whole number above 0: current value is ${count}`,
+    );
+  }
+  return condition({ _tag: "AfterCount", count });
+};
+
+/**
+ * Once the watermark has passed the next multiple of `interval` (since the epoch, in UTC) after the records that have
+ * come since the last pane.
+ *
+ * It does not depend on the clock, so the panes are the same in every run.
+ *
+ * @throws {RangeError} If the interval is not a whole number of milliseconds above 0.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const everyMinute = Trigger.atWatermark({ early: Trigger.afterEventTime("1 minute") });
+ * ```
+ */
+export const afterEventTime = (interval: Duration.Input): Condition =>
+  condition({ _tag: "AfterEventTime", interval: positiveMillis("an interval of event time", interval) });
+
+/**
+ * Once `delay` has gone by on the clock since the first record after the last pane came.
+ *
+ * Which records are in a pane then depends on when they came, so the panes differ from run to run; each is still
+ * published exactly once, and the last one says the same.
+ *
+ * @throws {RangeError} If the delay is not a whole number of milliseconds above 0.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const live = Trigger.atWatermark({ early: Trigger.afterProcessingTime("10 seconds") });
+ * ```
+ */
+export const afterProcessingTime = (delay: Duration.Input): Condition =>
+  condition({ _tag: "AfterProcessingTime", delay: positiveMillis("a delay of processing time", delay) });
+
+const several = (_tag: "FirstOf" | "AllOf", conditions: ReadonlyArray<Condition>): Condition => {
+  if (conditions.length === 0) throw new RangeError(`Cannot make a trigger as it must have a condition: there is none`);
+  return condition({ _tag, conditions: conditions.map(({ rule }) => rule) });
+};
+
+/**
+ * Once any of several conditions is met.
+ *
+ * @throws {RangeError} If there is none.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const soon = Trigger.firstOf(Trigger.afterCount(1_000), Trigger.afterProcessingTime("5 seconds"));
+ * ```
+ */
+export const firstOf = (...conditions: ReadonlyArray<Condition>): Condition => several("FirstOf", conditions);
+
+/**
+ * Once all of several conditions are met.
+ *
+ * @throws {RangeError} If there is none.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const worthwhile = Trigger.allOf(Trigger.afterCount(10), Trigger.afterEventTime("1 minute"));
+ * ```
+ */
+export const allOf = (...conditions: ReadonlyArray<Condition>): Condition => several("AllOf", conditions);
+
+/** Each record is a pane of its own. */
+const eachRecord: ConditionRule = { _tag: "AfterCount", count: 1 };
+
+/** What {@link atWatermark} is told. */
+export interface AtWatermarkOptions<E extends Condition | undefined = Condition | undefined> {
+  /** Fires early panes, again and again, until the watermark reaches the end of the window. Default: none. */
+  readonly early?: E;
+  /** Fires panes of late records, again and again. What is left is fired when the window closes. Default: each record. */
+  readonly late?: Condition;
+  /**
+   * Whether the pane at the end is fired where nothing has come since an early one. It says the same again, as the one
+   * that is on time.
+   *
+   * @default {"when-changed"}
+   */
+  readonly onTime?: "when-changed" | "always";
+}
+
+/**
+ * When the watermark reaches the end of the window; if asked to, early before that and, within the allowed lateness, late
+ * after it.
+ *
+ * A window without a trigger has `Trigger.atWatermark()`.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const trigger = Trigger.atWatermark({
+ *   early: Trigger.afterProcessingTime("30 seconds"),
+ *   late: Trigger.afterCount(100),
+ * });
+ * ```
+ */
+export const atWatermark = <E extends Condition | undefined = undefined>(
+  options: AtWatermarkOptions<E> = {},
+): Trigger<E extends Condition ? FiresRepeatedly : FiresOnce> => ({
+  fires: (options.early === undefined ? "once" : "repeatedly") as E extends Condition ? FiresRepeatedly : FiresOnce,
+  rule: {
+    _tag: "AtWatermark",
+    early: options.early?.rule ?? null,
+    late: options.late?.rule ?? eachRecord,
+    onTimeAlways: options.onTime === "always",
+  },
+});
+
+/**
+ * The first time that a condition is met, and no more. What comes later is fired when the window closes.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const firstTen = Trigger.once(Trigger.afterCount(10));
+ * ```
+ */
+export const once = (condition: Condition): Trigger<FiresRepeatedly> => ({
+  fires: "repeatedly",
+  rule: { _tag: "Once", condition: condition.rule },
+});
+
+/**
+ * Each time that a condition is met, whatever the watermark. What is left is fired when the window closes.
+ *
+ * @example
+ * ```ts
+ * import { Trigger } from "@weir/streams";
+ *
+ * const everyTen = Trigger.repeatedly(Trigger.afterCount(10));
+ * ```
+ */
+export const repeatedly = (condition: Condition): Trigger<FiresRepeatedly> => ({
+  fires: "repeatedly",
+  rule: { _tag: "Repeatedly", condition: condition.rule },
+});
+
+/** What a trigger is, in words that two runs of the same code share. */
+export const describeTrigger = (rule: TriggerRule): string => {
+  const one = (condition: ConditionRule): string => {
+    switch (condition._tag) {
+      case "AfterCount":
+        return `count(${condition.count})`;
+      case "AfterEventTime":
+        return `eventTime(${condition.interval})`;
+      case "AfterProcessingTime":
+        return `processingTime(${condition.delay})`;
+      default:
+        return `${condition._tag}(${condition.conditions.map(one).join(",")})`;
+    }
+  };
+  if (rule._tag !== "AtWatermark") return `${rule._tag}(${one(rule.condition)})`;
+  const { early, late, onTimeAlways } = rule;
+  return `AtWatermark(${early === null ? "" : `early=${one(early)} `}late=${one(late)}${
+    onTimeAlways ? " always" : ""
+  })`;
+};
