@@ -17,10 +17,10 @@ import { UserCodeError } from "./errors.ts";
 import type { Edge, Graph, Stage } from "./graph.ts";
 import type { MapEffectNode, Node, OnErrorNode, WindowNode } from "./node.ts";
 import { EventTimeOperator } from "./operators/event-time.ts";
+import { KeyedWindowOperator } from "./operators/keyed-window.ts";
 import { mapEffectBatch } from "./operators/map-effect.ts";
 import { MergeOperator } from "./operators/merge.ts";
 import { OnErrorOperator, userCodeError } from "./operators/on-error.ts";
-import { SessionWindowOperator } from "./operators/session-window.ts";
 import { type OutputGauge, SinkOperator } from "./operators/sink.ts";
 import { SlidingWindowOperator } from "./operators/sliding-window.ts";
 import type { Stateful } from "./operators/stateful.ts";
@@ -199,16 +199,14 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       return new OnErrorOperator({ name, handling, defects: node.defects, job, next: outputOf(node) });
     };
 
-    const makeWindow = (node: WindowNode): SlidingWindowOperator | SessionWindowOperator => {
-      const { name, aggregate, allowedLateness, assigner } = node;
+    const makeWindow = (node: WindowNode): SlidingWindowOperator | KeyedWindowOperator => {
+      const { name, aggregate, allowedLateness, assigner, trigger, panes } = node;
       const emitter = new WindowEmitter(outputOf(node), node.late === null ? null : outputOf(node.late.side));
-      if (assigner._tag === "Session") {
-        return new SessionWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
-      }
-      if (assigner._tag === "Sliding") {
+      if (assigner._tag === "Count") throw new Error(`There is no operator for ${assigner._tag} windows`);
+      if (assigner._tag === "Sliding" && isSaidOnce(node)) {
         return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
       }
-      throw new Error(`There is no operator for ${assigner._tag} windows`);
+      return new KeyedWindowOperator({ name, assigner, aggregate, trigger, panes, allowedLateness, context, emitter });
     };
 
     const onThrow = (thrown: unknown): UserCodeError =>
@@ -305,3 +303,9 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     gauge,
   };
 };
+
+/** Whether a window says one thing at its end, and then only corrects it record by record. */
+const isSaidOnce = ({ assigner, trigger, panes }: WindowNode): boolean =>
+  assigner.time === "event time" && panes === "accumulating" && trigger._tag === "AtWatermark" &&
+  !trigger.onTimeAlways &&
+  trigger.early === null && trigger.late._tag === "AfterCount" && trigger.late.count === 1;

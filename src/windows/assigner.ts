@@ -248,6 +248,14 @@ export const everything: Window = { start: -8.64e15, end: 8.64e15 };
  */
 export const global: GlobalAssigner = { _tag: "Global", windows: "each record in one window", time: "no event time" };
 
+/** The windows that an instant belongs to, by ascending end. */
+export const windowsAt = ({ size, slide, offset }: SlidingAssigner, timestamp: number): ReadonlyArray<Window> => {
+  const windows: Array<Window> = [];
+  let start = Math.floor((timestamp - offset) / slide) * slide + offset;
+  for (; start > timestamp - size; start -= slide) windows.push({ start, end: start + size });
+  return windows.reverse();
+};
+
 /** The start of the slice that an instant belongs to. */
 export const sliceStart = (assigner: SlidingAssigner, timestamp: number): number =>
   Math.floor((timestamp - assigner.offset) / assigner.slice) * assigner.slice + assigner.offset;

@@ -166,6 +166,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
         window,
         this.#aggregate.result(table.numbers, row * width, table.objects, row * objects),
         0,
+        "on-time",
         final,
       );
     }
@@ -189,12 +190,14 @@ export class SlidingWindowOperator implements Receiver, Stateful {
       const table = this.#merged(window, key);
       const row = table.find(keyId(key));
       const { numbers: width, objects: { length: objects } } = this.#aggregate;
-      this.#emit.correction(
+      this.#emit.reach(this.#watermark);
+      this.#emit.result(
         key,
         window,
         this.#aggregate.result(table.numbers, row * width, table.objects, row * objects),
         this.#countPane(panes, key),
-        this.#watermark,
+        "late",
+        false,
       );
     }
   }

@@ -1,21 +1,36 @@
 /**
- * What every window operator emits: results, corrections and late records, each counted.
+ * What every window operator emits: results, what it takes back, and late records, each counted.
  *
  * @module
  */
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { Key } from "../../kv-state/key.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
-import type { Late, Window, WindowResult } from "../../windows/window.ts";
+import type { Late, Timing, Window, WindowChange, WindowResult } from "../../windows/window.ts";
 import type { Counters } from "./stateful.ts";
+
+/** What the counters of a window operator are called by the timing of a result. */
+const counterOf = { "early": "early", "on-time": "results", "late": "corrections" } as const;
 
 /** Emits what a window operator has to say, and counts it. */
 export class WindowEmitter {
   readonly #next: Receiver;
   readonly #late: Receiver | null;
   #emitted = beginningOfTime;
-  /** On-time results, corrections, and records that came too late; of those, how many were dropped by word. */
-  readonly counters: Counters = { records: 0, results: 0, corrections: 0, late: 0, lateDropped: 0 };
+  /**
+   * Records that came, and of those: that were let into a window that was over, that came too late, that were dropped by
+   * word. Results: on time, early, late (corrections), taken back.
+   */
+  readonly counters = {
+    records: 0,
+    lateAdmitted: 0,
+    late: 0,
+    lateDropped: 0,
+    results: 0,
+    early: 0,
+    corrections: 0,
+    retractions: 0,
+  } satisfies Counters;
 
   constructor(next: Receiver, late: Receiver | null) {
     this.#next = next;
@@ -23,21 +38,42 @@ export class WindowEmitter {
   }
 
   /**
-   * The first result of a key and window. Its event time is the last instant of the window, as in Flink. It meets the
-   * watermark before the one that made the window fire, so it is never late further on.
+   * A result. Its event time is the last instant of the window, as in Flink, unless said otherwise. One that the watermark
+   * brings about meets the watermark before that, so it is never late further on.
    */
-  result(key: Key, window: Window, value: unknown, pane: number, final: boolean): void {
-    this.counters.results++;
-    const result: WindowResult<unknown, unknown> = { key, window, value, pane, timing: "on-time", final };
-    this.#next.record(result, key, window.end - 1, this.#emitted);
+  result(
+    key: Key,
+    window: Window,
+    value: unknown,
+    pane: number,
+    timing: Timing,
+    final: boolean,
+    time: number = window.end - 1,
+  ): void {
+    this.counters[counterOf[timing]]++;
+    const result: WindowResult<unknown, unknown> = { key, window, value, pane, timing, final };
+    this.#next.record(result, key, time, this.#emitted);
   }
 
-  /** A result of a window that has fired before (or had nothing to fire), because a late record changed it. */
-  correction(key: Key, window: Window, value: unknown, pane: number, watermark: number): void {
-    this.counters.corrections++;
+  /** A result of a window whose panes take back each other, or what takes it back. */
+  change(
+    key: Key,
+    window: Window,
+    value: unknown,
+    pane: number,
+    timing: Timing,
+    final: boolean,
+    change: "add" | "retract",
+    time: number,
+  ): void {
+    this.counters[change === "retract" ? "retractions" : counterOf[timing]]++;
+    const result: WindowChange<unknown, unknown> = { key, window, value, pane, timing, final, change };
+    this.#next.record(result, key, time, this.#emitted);
+  }
+
+  /** Says that what follows is brought about by a record that met this watermark, not by the watermark's advance. */
+  reach(watermark: number): void {
     if (watermark > this.#emitted) this.#emitted = watermark;
-    const result: WindowResult<unknown, unknown> = { key, window, value, pane, timing: "late", final: false };
-    this.#next.record(result, key, window.end - 1, this.#emitted);
   }
 
   /** A record none of whose windows can be changed any more. */
@@ -53,7 +89,7 @@ export class WindowEmitter {
   }
 
   watermark(watermark: number): void {
-    if (watermark > this.#emitted) this.#emitted = watermark;
+    this.reach(watermark);
     this.#next.watermark(this.#emitted);
   }
 
