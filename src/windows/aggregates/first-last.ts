@@ -4,7 +4,7 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
-import { codec, describe, type StateSchema } from "./state-schema.ts";
+import { describe, type Kept, keptCodec, type StateSchema } from "./state-schema.ts";
 
 /** Keeps one selected value: the one whose time `wins` over the time of the value kept so far. */
 const pick = <A, B>(
@@ -16,9 +16,9 @@ const pick = <A, B>(
 ): Aggregate<A, B, Merges> => ({
   "~weir/Aggregate": true,
   merging: "merges",
-  fingerprint: `${fingerprint}(${describe(schema)})`,
+  fingerprint: `${fingerprint}([${describe(schema)}])`,
   numbers: 1,
-  objects: [codec(schema)],
+  objects: [keptCodec(schema)],
   reset: (n, i, o, j) => {
     n[i] = none;
     o[j] = undefined;
@@ -26,7 +26,7 @@ const pick = <A, B>(
   add: (n, i, o, j, value, timestamp) => {
     if (wins(timestamp, n[i])) {
       n[i] = timestamp;
-      o[j] = select(value);
+      o[j] = [select(value)];
     }
   },
   merge: (n, i, o, j, n2, i2, o2, j2) => {
@@ -35,7 +35,7 @@ const pick = <A, B>(
       o[j] = o2[j2];
     }
   },
-  result: (_n, _i, o, j) => o[j] as B,
+  result: (_n, _i, o, j) => (o[j] as NonNullable<Kept<B>>)[0],
 });
 
 /**

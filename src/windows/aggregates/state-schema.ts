@@ -19,3 +19,15 @@ export const codec = <T>(schema: StateSchema<T>): ObjectCodec => ({
 /** What a Schema stores, in words that two runs of the same code share. */
 export const describe = <T>(schema: StateSchema<T>): string =>
   JSON.stringify(SchemaRepresentation.toRepresentation(Schema.toEncoded(schema).ast));
+
+/** A value of the state, or that there is none yet. In a list, since `undefined` may be a value. */
+export type Kept<T> = readonly [value: T] | undefined;
+
+/** Stores a {@link Kept}: an accumulator of no record is stored too, when a pane has been discarded. */
+export const keptCodec = <T>(schema: StateSchema<T>): ObjectCodec => {
+  const one = codec(schema);
+  return {
+    encode: (kept) => kept === undefined ? undefined : [one.encode((kept as readonly [T])[0])],
+    decode: (stored) => stored === undefined ? undefined : [one.decode((stored as readonly [unknown])[0])],
+  };
+};
