@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import { Effect, Schema } from "effect";
 import fc from "fast-check";
-import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
+import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { type CommitFate, memoryKv } from "../src/testing/memory-kv.ts";
 import * as Oracle from "./oracle.ts";
 import { assertSameBag, canonical, runToEnd } from "./support.ts";
@@ -41,6 +41,16 @@ type Step =
     readonly rest: ReadonlyArray<Step>;
   };
 
+/** How records are assigned to windows, as data. */
+type AssignerPlan =
+  | { readonly kind: "sliding"; readonly size: number; readonly slide: number; readonly offset: number }
+  /** The gap of a record is one of these, by its value. */
+  | { readonly kind: "session"; readonly gaps: ReadonlyArray<number> }
+  /** Windows of each of these sizes, none of which is there twice. A record with an odd value is only in those of the first. */
+  | { readonly kind: "spans"; readonly sizes: ReadonlyArray<number> }
+  | { readonly kind: "global" }
+  | { readonly kind: "count"; readonly size: number; readonly slide: number };
+
 interface SourcePlan {
   readonly splits: ReadonlyArray<ReadonlyArray<Item>>;
   /** Operators before event time. */
@@ -54,7 +64,9 @@ interface WindowPlan {
   readonly keys: number;
   /** Operators after `keyBy`. */
   readonly keyed: ReadonlyArray<Step>;
-  readonly assigner: Oracle.Assigner;
+  readonly assigner: AssignerPlan;
+  readonly trigger: Oracle.Trigger;
+  readonly panes: Oracle.Panes;
   readonly lateness: number;
   readonly late: "drop" | "sink";
 }
@@ -62,7 +74,7 @@ interface WindowPlan {
 /** A window over the results of others. */
 interface SecondPlan {
   readonly keys: number;
-  readonly assigner: Oracle.Assigner;
+  readonly assigner: AssignerPlan;
   readonly lateness: number;
   readonly effect: boolean;
 }
@@ -74,7 +86,7 @@ interface Plan {
   /** Operators after event time. */
   readonly steps: ReadonlyArray<Step>;
   readonly windows: ReadonlyArray<WindowPlan>;
-  /** A window over the results of all those that allow no lateness. */
+  /** A window over the results of all those that {@link fireOnce}. */
   readonly second: SecondPlan | null;
   /** Whether the records themselves also go to a sink. */
   readonly copy: boolean;
@@ -88,11 +100,25 @@ interface Setting {
   readonly faults: ReadonlyArray<readonly [commit: number, fate: CommitFate]>;
 }
 
-/** What a case writes: rows by sink, and how many late records were met by each window. */
+/** What a case writes: rows by sink, and what each window has counted. */
 interface Answer {
   readonly rows: Readonly<Record<string, ReadonlyArray<unknown>>>;
-  readonly late: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, Oracle.Counters>>;
 }
+
+/** Whether a window says one thing about each key, when the watermark reaches its end. Counting follows no watermark. */
+const fireOnce = ({ assigner, trigger, lateness }: WindowPlan): boolean =>
+  lateness === 0 && Oracle.isDefault(trigger) && assigner.kind !== "count";
+
+/** Which of a plan's numbers belongs to a record. */
+const pick = (numbers: ReadonlyArray<number>, { v }: Item): number => numbers[Math.abs(v) % numbers.length];
+
+/** The windows of a record, where a function gives them. */
+const spansOf = (sizes: ReadonlyArray<number>) => (time: number, { v }: Item): Array<Window.Window> =>
+  (v % 2 === 0 ? sizes : sizes.slice(0, 1)).map((size) => {
+    const start = Math.floor(time / size) * size;
+    return { start, end: start + size };
+  });
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A case as flows
@@ -168,8 +194,52 @@ const withSteps = <K, T>(flow: Items<K, T>, steps: ReadonlyArray<Step>): Items<K
 const copies = (item: Item, mod: number): Array<Item> =>
   Array.from({ length: item.id % mod }, (_, copy) => ({ ...item, id: item.id * 10 + copy, v: item.v + copy }));
 
-const assignerOf = (assigner: Oracle.Assigner): Window.Assigner =>
-  assigner.kind === "session" ? Window.session(assigner) : Window.sliding(assigner);
+const assignerOf = (assigner: AssignerPlan): Window.Assigner<Item> => {
+  switch (assigner.kind) {
+    case "sliding":
+      return Window.sliding(assigner);
+    case "session": {
+      const { gaps } = assigner;
+      return gaps.length === 1 ? Window.session({ gap: gaps[0] }) : Window.session({ gap: (item) => pick(gaps, item) });
+    }
+    case "spans":
+      return {
+        _tag: "Spans",
+        windows: "windows overlap or grow together: give them an aggregate that merges",
+        time: "event time",
+        fingerprint: `spans(${assigner.sizes})`,
+        assign: spansOf(assigner.sizes),
+      };
+    case "global":
+      return Window.global;
+    case "count":
+      return {
+        _tag: "Count",
+        windows: "windows overlap or grow together: give them an aggregate that merges",
+        time: "no event time",
+        size: assigner.size,
+        slide: assigner.slide,
+      };
+  }
+};
+
+const conditionOf = (condition: Oracle.Condition): Trigger.Condition => {
+  switch (condition.kind) {
+    case "afterCount":
+      return Trigger.afterCount(condition.count);
+    case "afterEventTime":
+      return Trigger.afterEventTime(condition.interval);
+    default:
+      return Trigger[condition.kind](...condition.conditions.map(conditionOf));
+  }
+};
+
+const triggerOf = (trigger: Oracle.Trigger): Trigger.Trigger => {
+  if (trigger.kind !== "atWatermark") return Trigger[trigger.kind](conditionOf(trigger.condition));
+  const { early, late, onTime } = trigger;
+  const others = { late: conditionOf(late), onTime };
+  return early === null ? Trigger.atWatermark(others) : Trigger.atWatermark({ early: conditionOf(early), ...others });
+};
 
 const stamp = <K>(flow: Items<K, Flow.NoEventTime>, bound: number): Items<K, Flow.EventTime> =>
   flow.pipe(Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness(bound) }));
@@ -197,11 +267,14 @@ const jobOf = (plan: Plan) => {
   const flows: Array<Flow.CompleteFlow<never, Sink.Transactional>> = [];
   const results: Array<Results> = [];
   if (plan.copy) flows.push(shared.pipe(Flow.to(memory<Item>("copy"))));
-  plan.windows.forEach(({ steps, keys, keyed, assigner, lateness, late }, w) => {
+  plan.windows.forEach((window, w) => {
+    const { steps, keys, keyed, assigner, trigger, panes, lateness, late } = window;
     const windowed = withSteps(withSteps(shared, steps).pipe(Flow.keyBy(({ k }) => k % keys)), keyed).pipe(
       Flow.window(`window ${w}`, {
         assigner: assignerOf(assigner),
         aggregate: statsOf,
+        trigger: triggerOf(trigger),
+        panes,
         allowedLateness: lateness,
         late: late === "drop"
           ? "drop"
@@ -209,7 +282,7 @@ const jobOf = (plan: Plan) => {
       }),
     );
     flows.push(windowed.pipe(Flow.to(memory(`results ${w}`))));
-    if (lateness === 0) results.push(Flow.changelog(windowed));
+    if (fireOnce(window)) results.push(Flow.changelog(windowed));
   });
   if (plan.second !== null && results.length > 0) {
     const { keys, assigner, lateness, effect } = plan.second;
@@ -218,7 +291,7 @@ const jobOf = (plan: Plan) => {
       (effect ? merged.pipe(Flow.mapEffect((result) => Effect.as(Effect.yieldNow, result))) : merged).pipe(
         Flow.keyBy(({ key }) => key % keys),
         Flow.window("second", {
-          assigner: assignerOf(assigner),
+          assigner: assignerOf(assigner) as Window.Assigner,
           aggregate: secondStatsOf,
           allowedLateness: lateness,
           late: "drop",
@@ -279,12 +352,23 @@ const statsBy = Oracle.struct<Item>({
   some: Oracle.collect(({ id }) => id, 3),
 });
 
+const oracleAssignerOf = (assigner: AssignerPlan): Oracle.Assigner<Item> => {
+  switch (assigner.kind) {
+    case "session":
+      return Oracle.session((item) => pick(assigner.gaps, item));
+    case "spans":
+      return Oracle.spans(spansOf(assigner.sizes));
+    default:
+      return assigner;
+  }
+};
+
 const rowsOf = <A>(ticks: ReadonlyArray<Oracle.Tick<A>>): Array<A> =>
   ticks.flatMap((tick) => tick.tick === "record" ? [tick.value] : []);
 
 const answer = (plan: Plan): Answer => {
   const rows: Record<string, ReadonlyArray<unknown>> = {};
-  const late: Record<string, number> = {};
+  const counters: Record<string, Oracle.Counters> = {};
   const splits = plan.sources.flatMap((source, s) => source.splits.map((records) => ({ source, s, records })));
   const anyWaits = plan.sources.some(({ before }) => waits(before));
   const steers = ({ before }: SourcePlan): boolean => plan.joined === "before" ? !anyWaits : !waits(before);
@@ -314,27 +398,29 @@ const answer = (plan: Plan): Answer => {
     const input = Oracle.flatMap(shared, (item) => applySteps(item, [...window.steps, ...window.keyed]));
     const windowed = Oracle.window(input, {
       key: ({ k }) => k % window.keys,
-      assigner: window.assigner,
+      assigner: oracleAssignerOf(window.assigner),
+      trigger: window.trigger,
+      panes: window.panes,
       lateness: window.lateness,
       summary: statsBy,
     });
     rows[`results ${w}`] = rowsOf(windowed.results);
     if (window.late === "sink") rows[`late ${w}`] = windowed.late;
-    late[`window ${w}`] = windowed.late.length;
-    if (window.lateness === 0) flows.push(windowed.results);
+    counters[`window ${w}`] = windowed.counters;
+    if (fireOnce(window)) flows.push(windowed.results);
   });
   if (plan.second !== null && flows.length > 0) {
     const { keys, assigner, lateness } = plan.second;
     const windowed = Oracle.window(Oracle.merge(...flows), {
       key: ({ key }) => key % keys,
-      assigner,
+      assigner: oracleAssignerOf(assigner) as Oracle.Assigner,
       lateness,
       summary: Oracle.struct({ count: Oracle.count(), sum: Oracle.sum(({ value }) => value["sum"] as number) }),
     });
     rows["second"] = rowsOf(windowed.results);
-    late["second"] = windowed.late.length;
+    counters["second"] = windowed.counters;
   }
-  return { rows, late };
+  return { rows, counters };
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -347,13 +433,15 @@ const isResult = (row: unknown): row is AnyResult => typeof row === "object" && 
 /** How far a variance may be from that of the oracle, which sums up in another order. */
 const tolerance = 1e-9;
 
-/** Gives rows the oracle's variance where theirs is as good as equal to it. */
+/** Gives rows the oracle's variance where theirs is as good as equal to it. The rows of one key come in one order. */
 const snap = (rows: ReadonlyArray<unknown>, expected: ReadonlyArray<unknown>): Array<unknown> => {
-  const place = ({ key, window, pane }: AnyResult): string => canonical([key, window, pane]);
-  const byPlace = new Map(expected.filter(isResult).map((row) => [place(row), row.value["variance"] as number]));
+  const ofKeys = Map.groupBy(expected.filter(isResult), ({ key }) => key);
+  const places = new Map<number, number>();
   return rows.map((row) => {
     if (!isResult(row) || !("variance" in row.value)) return row;
-    const variance = byPlace.get(place(row));
+    const place = places.get(row.key) ?? 0;
+    places.set(row.key, place + 1);
+    const variance = ofKeys.get(row.key)?.[place]?.value["variance"] as number | undefined;
     const own = row.value["variance"] as number;
     if (variance === undefined || Math.abs(own - variance) > tolerance * Math.max(1, variance)) return row;
     return { ...row, value: { ...row.value, variance } };
@@ -366,7 +454,7 @@ const compare = (got: Awaited<ReturnType<typeof runPlan>>, expected: Answer): vo
   for (const [name, rows] of Object.entries(expected.rows)) {
     const snapped = snap(got.rows[name], rows);
     assertSameBag(snapped, rows, `the rows of "${name}" (engine and oracle)`);
-    // The results of one key come in one order: its windows by end, each window's panes one after the other.
+    // The results of one key come in one order: as time goes on, then by the age of its windows.
     const byKey = (all: ReadonlyArray<unknown>) =>
       Object.groupBy(all.filter(isResult), ({ key }) => key) as Record<number, ReadonlyArray<AnyResult>>;
     const ofEngine = byKey(snapped);
@@ -385,13 +473,10 @@ const compare = (got: Awaited<ReturnType<typeof runPlan>>, expected: Answer): vo
 
 /** Checks what a job counted. */
 const compareCounters = (got: Awaited<ReturnType<typeof runPlan>>, expected: Answer): void => {
-  for (const [name, late] of Object.entries(expected.late)) {
-    const counters = got.metrics.operators[name];
-    const rows = expected.rows[name.replace("window", "results")].length;
-    assert.equal(counters.results + counters.corrections, rows, `the count of results of "${name}"`);
-    assert.equal(counters.late, late, `the count of late records of "${name}"`);
+  for (const [name, counters] of Object.entries(expected.counters)) {
     const drops = expected.rows[name.replace("window", "late")] === undefined || name === "second";
-    assert.equal(counters.lateDropped, drops ? late : 0, `the count of dropped records of "${name}"`);
+    const lateDropped = drops ? counters.late : 0;
+    assert.deepEqual(got.metrics.operators[name], { ...counters, lateDropped }, `what "${name}" counts`);
   }
 };
 
@@ -440,7 +525,7 @@ const branchStep = (step: fc.Arbitrary<Step>): fc.Arbitrary<Step> =>
  * Whether sessions over the results of other windows are drawn: they tell apart whether results came in one step of the
  * watermark or in several.
  */
-const secondSessions = false;
+const secondSessions = true;
 
 /** Stateless operators, some of which may wait for Effects or change the key. */
 const steps = (lengthMax: number, effects: Shape["effects"], keys: boolean): fc.Arbitrary<ReadonlyArray<Step>> => {
@@ -453,20 +538,79 @@ const steps = (lengthMax: number, effects: Shape["effects"], keys: boolean): fc.
   return fc.array(fc.oneof(...kinds), { maxLength: lengthMax });
 };
 
-const alignedAssigners: fc.Arbitrary<Oracle.Assigner> = fc.tuple(
+const alignedAssigners: fc.Arbitrary<AssignerPlan> = fc.tuple(
   fc.integer({ min: 1, max: 20 }),
   fc.integer({ min: 1, max: 20 }),
   fc.integer({ min: 0, max: 20 }),
   fc.boolean(),
 ).map(([one, other, offset, tumbles]) => {
   const slide = tumbles ? one : Math.min(one, other);
-  return Oracle.sliding(tumbles ? one : Math.max(one, other), slide, offset % slide);
+  return { kind: "sliding", size: tumbles ? one : Math.max(one, other), slide, offset: offset % slide };
 });
 
-const assigners: fc.Arbitrary<Oracle.Assigner> = fc.oneof(
-  { arbitrary: alignedAssigners, weight: 2 },
-  { arbitrary: fc.integer({ min: 1, max: 12 }).map((gap) => Oracle.session(gap)), weight: 1 },
+const sessions: fc.Arbitrary<AssignerPlan> = fc.record({
+  kind: fc.constant("session" as const),
+  gaps: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
+});
+
+/** Sessions of anything: their gap does not look at the record. */
+const sessionsOfOneGap: fc.Arbitrary<AssignerPlan> = fc.integer({ min: 1, max: 12 }).map((gap) => ({
+  kind: "session",
+  gaps: [gap],
+}));
+
+const spans: fc.Arbitrary<AssignerPlan> = fc.record({
+  kind: fc.constant("spans" as const),
+  sizes: fc.uniqueArray(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 3 }),
+});
+
+const counts: fc.Arbitrary<AssignerPlan> = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
+  .map(([one, other]) => ({ kind: "count", size: Math.max(one, other), slide: Math.min(one, other) }));
+
+const assigners: fc.Arbitrary<AssignerPlan> = fc.oneof(
+  { arbitrary: alignedAssigners, weight: 4 },
+  { arbitrary: sessions, weight: 4 },
+  { arbitrary: spans, weight: 2 },
+  { arbitrary: fc.constant<AssignerPlan>({ kind: "global" }), weight: 1 },
+  { arbitrary: counts, weight: 1 },
 );
+
+/** What may be met after so many records or so much event time. */
+const conditions = (countMax: number, intervalMax: number): fc.Arbitrary<Oracle.Condition> => {
+  const simple = fc.oneof(
+    fc.integer({ min: 1, max: countMax }).map(Oracle.afterCount),
+    fc.integer({ min: 1, max: intervalMax }).map(Oracle.afterEventTime),
+  );
+  const composed = (of: fc.Arbitrary<Oracle.Condition>): fc.Arbitrary<Oracle.Condition> =>
+    fc.record({
+      kind: fc.constantFrom("firstOf" as const, "allOf" as const),
+      conditions: fc.array(of, { minLength: 1, maxLength: 3 }),
+    });
+  return fc.oneof(
+    { arbitrary: simple, weight: 4 },
+    { arbitrary: composed(simple), weight: 2 },
+    { arbitrary: composed(fc.oneof(simple, composed(simple))), weight: 1 },
+  );
+};
+
+const triggers = (condition: fc.Arbitrary<Oracle.Condition>): fc.Arbitrary<Oracle.Trigger> =>
+  fc.oneof(
+    { withCrossShrink: true },
+    { arbitrary: fc.constant(Oracle.atEnd), weight: 4 },
+    {
+      arbitrary: fc.record({
+        kind: fc.constant("atWatermark" as const),
+        early: fc.option(condition, { freq: 3 }),
+        late: fc.oneof({ withCrossShrink: true }, fc.constant(Oracle.afterCount(1)), condition),
+        onTime: fc.constantFrom("when-changed" as const, "always" as const),
+      }),
+      weight: 5,
+    },
+    { arbitrary: condition.map(Oracle.once), weight: 1 },
+    { arbitrary: condition.map(Oracle.repeatedly), weight: 2 },
+  );
+
+const panes = fc.constantFrom<Oracle.Panes>("accumulating", "discarding", "retracting");
 
 const lateness = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 }), fc.constant(1_000));
 
@@ -474,7 +618,8 @@ interface Shape {
   readonly sourcesMax: number;
   readonly splitsMax: number;
   readonly records: fc.Arbitrary<ReadonlyArray<Omit<Item, "id">>>;
-  readonly assigners: fc.Arbitrary<Oracle.Assigner>;
+  readonly assigners: fc.Arbitrary<AssignerPlan>;
+  readonly triggers: fc.Arbitrary<Oracle.Trigger>;
   readonly windowsMax: number;
   /**
    * Whether there are Effects on the way, and what else: the records that one record is made into come in no certain order
@@ -483,7 +628,18 @@ interface Shape {
   readonly effects: "none" | "and flatMap" | "and branches";
 }
 
-const plans = ({ sourcesMax, splitsMax, records, assigners, windowsMax, effects }: Shape): fc.Arbitrary<Plan> =>
+/** What is not allowed together is left out. */
+const allowed = (window: WindowPlan): WindowPlan => {
+  const { assigner, trigger, panes } = window;
+  if (assigner.kind === "count") return { ...window, trigger: Oracle.atEnd, panes: "accumulating", lateness: 0 };
+  return panes === "discarding" && trigger.kind === "atWatermark"
+    ? { ...window, trigger: { ...trigger, onTime: "when-changed" } }
+    : window;
+};
+
+const plans = (
+  { sourcesMax, splitsMax, records, assigners, triggers, windowsMax, effects }: Shape,
+): fc.Arbitrary<Plan> =>
   fc.record({
     sources: fc.array(
       fc.record({
@@ -501,15 +657,17 @@ const plans = ({ sourcesMax, splitsMax, records, assigners, windowsMax, effects 
         keys: fc.integer({ min: 1, max: 5 }),
         keyed: steps(2, effects, false),
         assigner: assigners,
+        trigger: triggers,
+        panes,
         lateness,
         late: fc.constantFrom("drop" as const, "sink" as const),
-      }),
+      }).map(allowed),
       { minLength: 1, maxLength: windowsMax },
     ),
     second: fc.option(
       fc.record({
         keys: fc.integer({ min: 1, max: 3 }),
-        assigner: secondSessions ? assigners : alignedAssigners,
+        assigner: secondSessions ? fc.oneof(alignedAssigners, sessionsOfOneGap) : alignedAssigners,
         lateness: fc.constant(0),
         effect: fc.constant(effects !== "none"),
       }),
@@ -525,7 +683,15 @@ const plans = ({ sourcesMax, splitsMax, records, assigners, windowsMax, effects 
   });
 
 /** Up to nine splits of up to twelve records: every rule of time, in cases small enough to be read. */
-const small: Shape = { sourcesMax: 3, splitsMax: 3, records: items(12), assigners, windowsMax: 3, effects: "none" };
+const small: Shape = {
+  sourcesMax: 3,
+  splitsMax: 3,
+  records: items(12),
+  assigners,
+  triggers: triggers(conditions(4, 25)),
+  windowsMax: 3,
+  effects: "none",
+};
 
 /** The same with Effects anywhere on the way. */
 const withEffects = (effects: Shape["effects"]): Shape => ({ ...small, effects });
@@ -545,15 +711,18 @@ const long: Shape = {
       return { at: i * gap - scattered % (jitter + 1), k: scattered % 5, v: scattered % 19 - 9 };
     })
   ),
-  assigners: fc.oneof(
-    fc.constantFrom(
-      Oracle.tumbling(100),
-      Oracle.tumbling(333, 5),
-      Oracle.sliding(300, 200, 7),
-      Oracle.sliding(250, 100),
-    ),
-    fc.constantFrom(Oracle.session(4), Oracle.session(9)),
+  assigners: fc.constantFrom<AssignerPlan>(
+    { kind: "sliding", size: 100, slide: 100, offset: 0 },
+    { kind: "sliding", size: 333, slide: 333, offset: 5 },
+    { kind: "sliding", size: 300, slide: 200, offset: 7 },
+    { kind: "sliding", size: 250, slide: 100, offset: 0 },
+    { kind: "session", gaps: [4] },
+    { kind: "session", gaps: [9, 2] },
+    { kind: "spans", sizes: [90, 400] },
+    { kind: "global" },
+    { kind: "count", size: 100, slide: 30 },
   ),
+  triggers: triggers(conditions(200, 500)),
   windowsMax: 1,
   effects: "none",
 };
@@ -595,10 +764,27 @@ const writeStep = (step: Step): string => {
   }
 };
 
-const writeAssigner = (assigner: Oracle.Assigner): string =>
-  assigner.kind === "session"
-    ? `session(gap ${assigner.gap})`
-    : `sliding(size ${assigner.size}, slide ${assigner.slide}, offset ${assigner.offset})`;
+const writeAssigner = ({ kind, ...options }: AssignerPlan): string =>
+  `${kind}(${Object.entries(options).map(([name, value]) => `${name} ${value}`).join(", ")})`;
+
+const writeCondition = (condition: Oracle.Condition): string => {
+  switch (condition.kind) {
+    case "afterCount":
+      return `afterCount(${condition.count})`;
+    case "afterEventTime":
+      return `afterEventTime(${condition.interval})`;
+    default:
+      return `${condition.kind}(${condition.conditions.map(writeCondition).join(", ")})`;
+  }
+};
+
+const writeTrigger = (trigger: Oracle.Trigger): string => {
+  if (trigger.kind !== "atWatermark") return `${trigger.kind}(${writeCondition(trigger.condition)})`;
+  const { early, late, onTime } = trigger;
+  return `atWatermark(early: ${early === null ? "none" : writeCondition(early)}, late: ${
+    writeCondition(late)
+  }, onTime: ${onTime})`;
+};
 
 /** How many records of a split are written down. */
 const writtenMax = 50;
@@ -614,11 +800,11 @@ const writePlan = (plan: Plan): string => {
   ]);
   if (plan.sources.length > 1) lines.push(`joined ${plan.joined} event time`);
   lines.push(`then: ${writeSteps(plan.steps)}${plan.copy ? " (also to a sink)" : ""}`);
-  plan.windows.forEach(({ steps, keys, keyed, assigner, lateness, late }, w) =>
+  plan.windows.forEach(({ steps, keys, keyed, assigner, trigger, panes, lateness, late }, w) =>
     lines.push(
-      `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${
-        writeAssigner(assigner)
-      } lateness ${lateness} late: ${late}`,
+      `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${writeAssigner(assigner)} ${
+        writeTrigger(trigger)
+      } ${panes} lateness ${lateness} late: ${late}`,
     )
   );
   if (plan.second !== null) {

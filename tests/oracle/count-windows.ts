@@ -1,0 +1,28 @@
+/** Windows of a number of records, for one key. Time plays no part in them but for what they are called. */
+import type { Entry, Said, Summary, Windows } from "./window.ts";
+
+export const countWindows = <A, B>(
+  { size, slide }: { readonly size: number; readonly slide: number },
+  { summary }: { readonly summary: Summary<A, B> },
+): Windows<A, B> => {
+  const seen: Array<Entry<A>> = [];
+  /** What is said about the last records, as many as a window holds. */
+  const say = (): Said<B> => {
+    const entries = seen.slice(-size);
+    const times = entries.map(({ time }) => time);
+    return {
+      window: { start: Math.min(...times), end: Math.max(...times) + 1 },
+      value: summary(entries),
+      pane: 0,
+      timing: "on-time",
+      final: true,
+    };
+  };
+  return {
+    add: (entry) => {
+      seen.push(entry);
+      return { said: seen.length % slide === 0 ? [say()] : [], admitted: false };
+    },
+    advance: (to) => to === Infinity && seen.length % slide > 0 ? [say()] : [],
+  };
+};
