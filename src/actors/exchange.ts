@@ -66,6 +66,12 @@ const noLetters: ReadonlyArray<Letter> = [];
 
 const noRows = new Uint32Array(0);
 
+/**
+ * Whether an exchange sends how the watermark moves within a round: not at all, as it is told, or as the round brought it
+ * here, which is right for a keyed partition, since operators there pass the watermark on as it is.
+ */
+export type Marking = "none" | "as they come" | "as they came";
+
 /** Gathers the records of a round, and sends each destination its share. */
 export class Exchange implements Receiver {
   readonly #mailboxes: ReadonlyArray<Mailbox>;
@@ -77,7 +83,7 @@ export class Exchange implements Receiver {
   /** How many records each destination gets. */
   readonly #shares: Uint32Array;
   #letters: Array<Letter> = [];
-  readonly #marking: boolean;
+  readonly #marking: Marking;
   #marks: Array<Mark> = [];
   #watermark = beginningOfTime;
 
@@ -87,8 +93,7 @@ export class Exchange implements Receiver {
     readonly mailboxes: ReadonlyArray<Mailbox>;
     /** Takes letters where they cannot be sent on, since they have no key. */
     readonly onLetter: ((letter: Letter) => void) | null;
-    /** Whether to send how the watermark moves within a round. */
-    readonly marking: boolean;
+    readonly marking: Marking;
   }) {
     this.#mailboxes = options.mailboxes;
     this.#context = options.context;
@@ -110,7 +115,9 @@ export class Exchange implements Receiver {
   }
 
   watermark(watermark: number): void {
-    if (this.#marking && watermark > this.#watermark) this.#marks.push({ ordinal: this.#context.ordinal, watermark });
+    if (this.#marking === "as they come" && watermark > this.#watermark) {
+      this.#marks.push({ ordinal: this.#context.ordinal, watermark });
+    }
     this.#watermark = watermark;
   }
 
@@ -125,7 +132,11 @@ export class Exchange implements Receiver {
     // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
     const columns = this.#columns.size === 0 ? noRecords : this.#columns;
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
-    const marks = this.#marks.length === 0 ? noMarks : this.#marks;
+    const marks = this.#marking === "as they came"
+      ? this.#context.marks
+      : this.#marks.length === 0
+      ? noMarks
+      : this.#marks;
     const watermark = this.#watermark;
     const batches = this.#selections().map((selection, to): Batch => ({
       _tag: "Batch",
@@ -142,7 +153,7 @@ export class Exchange implements Receiver {
     // The next round is likely to be as large as this one.
     if (columns !== noRecords) this.#columns = new GrowingColumns(Math.max(capacityMin, columns.size));
     if (letters.length > 0) this.#letters = [];
-    if (marks.length > 0) this.#marks = [];
+    if (this.#marks.length > 0) this.#marks = [];
     return this.#send(batches);
   }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Batch, endOfRound, recordsIn } from "./message.ts";
+import { type Batch, endOfRound, type Mark, recordsIn } from "./message.ts";
 import type { Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
@@ -14,6 +14,8 @@ import type { TaskContext } from "./task-context.ts";
 export interface Delivery {
   readonly batch: Batch;
   readonly receiver: Receiver;
+  /** The steps of the watermark to be handed on. */
+  readonly marks: ReadonlyArray<Mark>;
   /** Hands on one row of the batch's columns; null where rows are handed on as they are. */
   readonly deliver: ((row: number) => void) | null;
 }
@@ -21,7 +23,7 @@ export interface Delivery {
 /** Hands the records and watermarks of a round on, but for the watermark at its end. */
 export const replay = (deliveries: ReadonlyArray<Delivery>, context: TaskContext): void => {
   context.ordinalRoom = context.channelRoom;
-  if (deliveries.length === 1 && deliveries[0].batch.marks.length === 0) replayOne(deliveries[0], context);
+  if (deliveries.length === 1 && deliveries[0].marks.length === 0) replayOne(deliveries[0], context);
   else replayInOrder(deliveries, context);
   context.ordinal = endOfRound;
   for (const { batch, receiver } of deliveries) {
@@ -66,7 +68,8 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
       const { batch } = deliveries[channel];
       const row = nextRow(channel);
       const record = row < 0 ? Infinity : batch.columns.ordinals[row];
-      const mark = marks[channel] < batch.marks.length ? batch.marks[marks[channel]].ordinal : Infinity;
+      const steps = deliveries[channel].marks;
+      const mark = marks[channel] < steps.length ? steps[marks[channel]].ordinal : Infinity;
       // Of one ordinal, the records of all channels come before the marks of any.
       if (record < least || (record === least && isMark)) {
         least = record;
@@ -88,7 +91,7 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
       records[chosen]++;
       deliverRow(deliveries[chosen], row);
     } else {
-      const { ordinal, watermark } = batch.marks[marks[chosen]++];
+      const { ordinal, watermark } = deliveries[chosen].marks[marks[chosen]++];
       context.ordinal = ordinal;
       receiver.watermark(watermark);
     }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { endOfRound, type Mark } from "./message.ts";
 import type { Letter } from "./receiver.ts";
 
 /** What is known of a split, by its number. */
@@ -39,6 +40,8 @@ export class TaskContext {
   readonly channelRoom: number;
   /** The processing time of the round, in epoch milliseconds. It never goes back, whatever the clock does. */
   now = -Infinity;
+  /** How the watermark moves within the round, where that must be known exactly; else empty. */
+  marks: ReadonlyArray<Mark> = [];
   /** Where to read on after the record. */
   position: number | string = 0;
 
@@ -56,6 +59,24 @@ export class TaskContext {
     this.ordinal = ordinal + this.ordinalRoom * (1 - 1 / (2 * divisionsMax));
     act();
     this.ordinal = ordinal;
+  }
+
+  /**
+   * Moves to the place in the round at which the watermark reaches an instant, and gives the watermark before that. Where
+   * the steps within the round are not known it stays where it is, and gives undefined.
+   */
+  moveTo(instant: number): number | undefined {
+    const { marks } = this;
+    if (marks.length === 0) return undefined;
+    let low = 0;
+    let high = marks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (marks[middle].watermark >= instant) high = middle;
+      else low = middle + 1;
+    }
+    this.ordinal = low < marks.length ? marks[low].ordinal : endOfRound;
+    return low > 0 ? marks[low - 1].watermark : undefined;
   }
 
   /** A letter about the current record. */

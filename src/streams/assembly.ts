@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { Mailbox } from "../actors/mailbox.ts";
-import type { Barrier } from "../actors/message.ts";
+import type { Barrier, Batch, Mark } from "../actors/message.ts";
 import { type Delivery, replay } from "../actors/replay.ts";
 import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
@@ -70,7 +70,8 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   const { job, graph, splits, keyedPartitions } = options;
   const gauge: OutputGauge = { bytes: 0 };
   const sizeOf = (stage: Stage): number => stage.kind === "keyed" ? keyedPartitions : 1;
-  const hasMerge = graph.nodes.some((node) => node._tag === "Merge");
+  /** Whether an operator must know exactly how the watermark moved, and where in a round: it meets that of others. */
+  const isExact = graph.nodes.some((node) => node._tag === "Merge") || hasSecondWindow(graph);
 
   /** Every edge's mailboxes: one for each pair of a sending and a receiving actor. */
   const mailboxes = new Map<Edge, ReadonlyArray<ReadonlyArray<Mailbox>>>(graph.edges.map((edge) => [
@@ -123,7 +124,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           context,
           mailboxes: to,
           onLetter: isKeyed ? failOn : null,
-          marking: hasMerge && !isKeyed,
+          marking: !isExact ? "none" : stage.kind === "keyed" ? "as they came" : "as they come",
         });
         exchanges.push(exchange);
         receivers.push(exchange);
@@ -164,7 +165,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
             splits: splitsOf(node),
             context,
             next: outputOf(node),
-            eager: hasMerge,
+            eager: isExact,
           });
           eventTimes.push(stateful(operator));
           return [operator];
@@ -201,7 +202,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
     const makeWindow = (node: WindowNode): SlidingWindowOperator | KeyedWindowOperator => {
       const { name, aggregate, allowedLateness, assigner, trigger, panes } = node;
-      const emitter = new WindowEmitter(outputOf(node), node.late === null ? null : outputOf(node.late.side));
+      const emitter = new WindowEmitter(context, outputOf(node), node.late === null ? null : outputOf(node.late.side));
       if (assigner._tag === "Count") throw new Error(`There is no operator for ${assigner._tag} windows`);
       if (assigner._tag === "Sliding" && isSaidOnce(node)) {
         return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
@@ -217,9 +218,9 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
     const inputs: Array<ActorInput<UserCodeError, unknown>> = [];
     const into = graph.edges.filter((edge) => edge.to === stage);
-    /** Where flows meet in this task: the deliveries of a round, until the last channel has brought its own. */
-    const meeting: Array<Delivery> | null = into.length > 1 ? [] : null;
     const channels = into.reduce((sum, edge) => sum + mailboxes.get(edge)!.length, 0);
+    /** Where channels meet in this task: the deliveries of a round, until the last of them has brought its own. */
+    const meeting: Array<Delivery> | null = channels > 1 ? [] : null;
     const endRound = ({ batch, receiver }: Delivery): void => {
       if (batch.splitEnded) { for (const eventTime of eventTimes) eventTime.splitEnded(batch.split); }
       receiver.watermark(batch.watermark);
@@ -242,18 +243,23 @@ export const assemble = (options: AssemblyOptions): Assembly => {
         .find((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
       const receiver = outputOf(effect ?? edge.node);
       const senders = mailboxes.get(edge)!;
-      // Where partitions come together, none of them may run ahead of the least watermark.
-      const receivers = senders.length === 1
-        ? [receiver]
-        : stateful(new MergeOperator(`gather#${graph.edges.indexOf(edge)}`, senders.length, receiver)).inputs;
       senders.forEach((from, sender) => {
-        const receiver = receivers[sender];
+        // All partitions pass on one watermark, so that its steps are needed but once.
+        const marksOf = (batch: Batch): ReadonlyArray<Mark> =>
+          stage.kind !== "keyed" && sender === 0 ? batch.marks : [];
         inputs.push({
           mailbox: from[partition],
           receive: effect === undefined
-            ? (batch) => void handle({ batch, receiver, deliver: null })
+            ? (batch) => void handle({ batch, receiver, marks: marksOf(batch), deliver: null })
             : (batch) =>
-              mapEffectBatch({ batch, node: effect, name: graph.nameOf(effect), context, receiver }).pipe(
+              mapEffectBatch({
+                batch,
+                node: effect,
+                name: graph.nameOf(effect),
+                context,
+                receiver,
+                marks: marksOf(batch),
+              }).pipe(
                 Effect.flatMap((delivery) => Effect.try({ try: () => handle(delivery), catch: onThrow })),
               ),
         });
@@ -302,6 +308,17 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     ),
     gauge,
   };
+};
+
+/** Whether the results of a window reach another one. */
+const hasSecondWindow = (graph: Graph): boolean => {
+  const behind = new Set<Node>();
+  const isSecond = (node: Node): boolean => {
+    const isBehind = graph.inputsOf(node).some((input) => input._tag === "Window" || behind.has(input));
+    if (isBehind) behind.add(node);
+    return isBehind && node._tag === "Window";
+  };
+  return graph.nodes.filter(isSecond).length > 0;
 };
 
 /** Whether a window says one thing at its end, and then only corrects it record by record. */

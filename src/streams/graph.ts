@@ -53,6 +53,7 @@ export interface Graph {
   readonly sinks: ReadonlyArray<SinkNode>;
   readonly stages: ReadonlyArray<Stage>;
   readonly edges: ReadonlyArray<Edge>;
+  readonly inputsOf: (node: Node) => ReadonlyArray<Node>;
   readonly stageOf: (node: Node) => Stage;
   readonly consumersOf: (node: Node) => ReadonlyArray<Consumer>;
   /** A name that is the same in every run of the same code. */
@@ -191,6 +192,9 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
     switch (node._tag) {
       case "Source":
         return ingest;
+      case "EventTime":
+        // A keyed partition sees some of the records only: its watermark would be one of its own.
+        return gather(node.input, names.get(node)!);
       case "Window": {
         const from = placed.get(node.input)!;
         if (from.kind === "keyed" && keepsKeys(node.input, from)) {
@@ -239,6 +243,7 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
     sinks,
     stages,
     edges,
+    inputsOf,
     stageOf: (node) => placed.get(node)!,
     consumersOf: (node) => consumers.get(node)!,
     nameOf: (node) => names.get(node) ?? node._tag,

@@ -322,15 +322,19 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   }
 
   #advance(watermark: number): void {
-    if (watermark === endOfTime) {
-      this.#end();
-      return;
-    }
+    if (watermark === endOfTime) this.#end();
+    else this.#reachAll(watermark);
+    this.#emit.done();
+  }
+
+  /** Does what is due up to a watermark, in the order of time. */
+  #reachAll(watermark: number): void {
     this.#watermark = watermark;
     while (this.#timers.nextTime <= watermark && this.#timers.size > 0) {
       const { time, item: cell } = this.#timers.pop()!;
       if (cell.eventDue !== time) continue;
       cell.eventDue = NaN;
+      this.#emit.due(time);
       this.#reach(cell, time);
     }
   }
@@ -370,7 +374,10 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const turnOf = ({ end }: Cell): number => isAtWatermark && end > before ? end : end + this.#lateness;
     const all = [...this.#cells.values()].flat().sort((a, b) => turnOf(a) - turnOf(b) || a.row - b.row);
     this.#watermark = endOfTime;
-    for (const cell of all) this.#close(cell, cell.end > before ? "on-time" : "late");
+    for (const cell of all) {
+      this.#emit.due(turnOf(cell));
+      this.#close(cell, cell.end > before ? "on-time" : "late");
+    }
   }
 
   /** Fires what waited for the clock. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { Cause, Effect, Exit } from "effect";
-import type { Batch } from "../../actors/message.ts";
+import type { Batch, Mark } from "../../actors/message.ts";
 import type { Delivery } from "../../actors/replay.ts";
 import type { Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
@@ -23,9 +23,10 @@ export const mapEffectBatch = (options: {
   readonly name: string;
   readonly context: TaskContext;
   readonly receiver: Receiver;
+  readonly marks: ReadonlyArray<Mark>;
 }): Effect.Effect<Delivery, never, unknown> =>
   Effect.gen(function* () {
-    const { batch, node, name, context, receiver } = options;
+    const { batch, node, name, context, receiver, marks } = options;
     const { size, values, keys, times, watermarks } = batch.columns;
     const exits: Array<Exit.Exit<unknown, unknown>> = new Array(size);
     const run = (row: number): Effect.Effect<void, never, unknown> =>
@@ -56,5 +57,5 @@ export const mapEffectBatch = (options: {
       if (failure !== undefined) receiver.letter(context.letter(name, failure.error, values[row], false));
       else receiver.letter(context.letter(name, Cause.squash(exit.cause), values[row], true));
     };
-    return { batch, receiver, deliver };
+    return { batch, receiver, marks, deliver };
   });

@@ -120,7 +120,11 @@ export class SlidingWindowOperator implements Receiver, Stateful {
         end = firstEndAfter(this.#assigner, slice, end)
       ) ends.add(end);
     }
-    for (const end of [...ends].sort((a, b) => a - b)) this.#fire(end);
+    for (const end of [...ends].sort((a, b) => a - b)) {
+      this.#emit.due(end);
+      this.#fire(end);
+    }
+    this.#emit.done();
     this.#dropBefore(watermark);
   }
 

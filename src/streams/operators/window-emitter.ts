@@ -4,6 +4,7 @@
  * @module
  */
 import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { TaskContext } from "../../actors/task-context.ts";
 import type { Key } from "../../kv-state/key.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
 import type { Late, Timing, Window, WindowChange, WindowResult } from "../../windows/window.ts";
@@ -14,9 +15,12 @@ const counterOf = { "early": "early", "on-time": "results", "late": "corrections
 
 /** Emits what a window operator has to say, and counts it. */
 export class WindowEmitter {
+  readonly #context: TaskContext;
   readonly #next: Receiver;
   readonly #late: Receiver | null;
   #emitted = beginningOfTime;
+  /** The place in the round to come back to; NaN while it is there. */
+  #place = NaN;
   /**
    * Records that came, and of those: that were let into a window that was over, that came too late, that were dropped by
    * word. Results: on time, early, late (corrections), taken back.
@@ -32,7 +36,8 @@ export class WindowEmitter {
     retractions: 0,
   } satisfies Counters;
 
-  constructor(next: Receiver, late: Receiver | null) {
+  constructor(context: TaskContext, next: Receiver, late: Receiver | null) {
+    this.#context = context;
     this.#next = next;
     this.#late = late;
   }
@@ -69,6 +74,23 @@ export class WindowEmitter {
     this.counters[change === "retract" ? "retractions" : counterOf[timing]]++;
     const result: WindowChange<unknown, unknown> = { key, window, value, pane, timing, final, change };
     this.#next.record(result, key, time, this.#emitted);
+  }
+
+  /**
+   * Says that what follows is brought about by the watermark's reaching this instant. What is emitted takes its place
+   * there among what other partitions emit.
+   */
+  due(instant: number): void {
+    if (Number.isNaN(this.#place)) this.#place = this.#context.ordinal;
+    const before = this.#context.moveTo(instant);
+    if (before !== undefined) this.reach(before);
+  }
+
+  /** Says that nothing more is due. */
+  done(): void {
+    if (Number.isNaN(this.#place)) return;
+    this.#context.ordinal = this.#place;
+    this.#place = NaN;
   }
 
   /** Says that what follows is brought about by a record that met this watermark, not by the watermark's advance. */
