@@ -122,7 +122,8 @@ const offsetMillis = (input: Duration.Input | undefined, period: number): number
   return ((millis % period) + period) % period;
 };
 
-const greatestCommonDivisor = (a: number, b: number): number => b === 0 ? a : greatestCommonDivisor(b, a % b);
+/** The greatest whole number that divides both. */
+export const greatestCommonDivisor = (a: number, b: number): number => b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 /**
  * Windows of one size that follow each other without gap or overlap.

@@ -20,4 +20,8 @@ export {
   tumbling,
   type WithoutEventTime,
 } from "./assigner.ts";
+export { calendar, type CalendarOptions, type CalendarUnit, type Weekday } from "./calendar.ts";
+export { count, countSlicesMax } from "./count.ts";
+export { custom, type CustomOptions } from "./custom.ts";
+export { slidingProcessingTime, tumblingProcessingTime } from "./processing-time.ts";
 export type { Late, Timing, Window, WindowChange, WindowResult } from "./window.ts";
