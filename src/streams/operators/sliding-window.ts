@@ -1,5 +1,5 @@
 /**
- * Tumbling and sliding windows: a record is added to its slice, and a window that fires merges its slices.
+ * Tumbling and sliding windows: a record is added to its slice, and a window that fires is made of its slices.
  *
  * @module
  */
@@ -11,11 +11,21 @@ import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
+import { ByStart } from "./by-start.ts";
+import { RowMerger } from "./row-merger.ts";
+import { Slice } from "./slice-block.ts";
+import { SliceWindows } from "./slice-windows.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
 
 /** The layout of the table that counts the results of each key and window. */
 const paneLayout: RowLayout = { width: 1, objects: [] };
+
+/** How many results each key has had in a window that has fired and can still be corrected. */
+interface Panes {
+  readonly start: number;
+  readonly table: AccumulatorTable;
+}
 
 /** Aggregates the records of one keyed partition into windows of one size. */
 export class SlidingWindowOperator implements Receiver, Stateful {
@@ -26,16 +36,20 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   readonly #emit: WindowEmitter;
   readonly #layout: RowLayout;
   readonly #paneTable: string;
-  /** The accumulators of each slice that a window may still need, by slice start. */
-  readonly #slices = new Map<number, AccumulatorTable>();
-  /** How many results each key has had in each fired window that can still be corrected, by window start. */
-  readonly #panes = new Map<number, AccumulatorTable>();
+  /** The accumulators of each slice that a window may still need. */
+  readonly #slices = new ByStart<Slice>();
+  readonly #panes = new ByStart<Panes>();
+  /** What windows of several slices answer; null where a window is one slice. */
+  readonly #windows: SliceWindows | null;
+  readonly #merger: RowMerger;
   #droppedSlices: Array<number> = [];
   #droppedPanes: Array<number> = [];
   #watermark = beginningOfTime;
   /** The earliest watermark at which a window fires or a slice is dropped. */
   #nextEvent = endOfTime;
-  #nearSlice = NaN;
+  /** The slice of the record before, its start and its table. */
+  #near: Slice | null = null;
+  #nearStart = NaN;
   #nearTable: AccumulatorTable | null = null;
 
   constructor(options: {
@@ -52,6 +66,10 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     this.#emit = options.emitter;
     this.#layout = { width: options.aggregate.numbers, objects: options.aggregate.objects };
     this.#paneTable = `${options.name}#panes`;
+    this.#merger = new RowMerger(options.aggregate);
+    this.#windows = options.assigner.slice === options.assigner.size
+      ? null
+      : new SliceWindows(options.assigner, options.aggregate, this.#slices);
   }
 
   get counters(): Counters {
@@ -59,31 +77,20 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
+    this.#emit.counters.records++;
     if (watermark > this.#watermark) this.#advance(watermark);
-    let slice = this.#nearSlice;
-    let table = this.#nearTable;
-    // Most records fall into the slice of the one before.
-    if (table === null || !(time >= slice && time < slice + this.#assigner.slice)) {
-      slice = sliceStart(this.#assigner, time);
-      table = this.#open(slice);
-      if (table === null) {
-        const end = lastEnd(this.#assigner, slice);
-        this.#emit.late(value, key as Key, time, { start: end - this.#assigner.size, end }, this.#watermark);
-        return;
-      }
-      this.#nearSlice = slice;
-      this.#nearTable = table;
+    const table = this.#tableAt(time);
+    if (table === null) {
+      const end = lastEnd(this.#assigner, sliceStart(this.#assigner, time));
+      this.#emit.late(value, key as Key, time, { start: end - this.#assigner.size, end }, this.#watermark);
+      return;
     }
     const { numbers: width, objects: { length: objects } } = this.#aggregate;
-    const id = keyId(key as Key);
-    let row = table.find(id);
-    if (row < 0) {
-      row = table.add(id, key as Key);
-      this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
-    }
+    const row = this.#rowOf(table, key as Key);
     this.#aggregate.add(table.numbers, row * width, table.objects, row * objects, value, time);
     table.touch(row);
-    if (this.#lateness > 0) this.#correct(slice, key as Key);
+    this.#near!.block?.changed(this.#near!, row);
+    if (this.#lateness > 0) this.#correct(this.#nearStart, key as Key);
   }
 
   watermark(watermark: number): void {
@@ -95,16 +102,43 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     this.#emit.letter(letter);
   }
 
-  /** The table of a slice, made if need be; null when all of its windows are over. */
-  #open(slice: number): AccumulatorTable | null {
-    const existing = this.#slices.get(slice);
+  /** The table of the slice that an instant falls into, which is the near one then; null when its windows are over. */
+  #tableAt(time: number): AccumulatorTable | null {
+    // Most records fall into the slice of the one before.
+    if (this.#nearTable !== null && time >= this.#nearStart && time < this.#nearStart + this.#assigner.slice) {
+      return this.#nearTable;
+    }
+    const start = sliceStart(this.#assigner, time);
+    const slice = this.#open(start);
+    if (slice === null) return null;
+    this.#near = slice;
+    this.#nearStart = start;
+    return this.#nearTable = slice.table;
+  }
+
+  /** The row of a key in the table of the near slice, added if need be. */
+  #rowOf(table: AccumulatorTable, key: Key): number {
+    const id = keyId(key);
+    let row = table.find(id);
+    if (row >= 0) return row;
+    row = table.add(id, key);
+    const { numbers: width, objects: { length: objects } } = this.#aggregate;
+    this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
+    this.#near!.block?.added(this.#near!, row);
+    return row;
+  }
+
+  /** A slice, made if need be; null when all of its windows are over. */
+  #open(start: number): Slice | null {
+    const existing = this.#slices.get(start);
     if (existing !== undefined) return existing;
-    const over = lastEnd(this.#assigner, slice) + this.#lateness;
+    const over = lastEnd(this.#assigner, start) + this.#lateness;
     if (over <= this.#watermark) return null;
-    const table = new AccumulatorTable(this.#layout);
-    this.#slices.set(slice, table);
-    this.#nextEvent = Math.min(this.#nextEvent, firstEndAfter(this.#assigner, slice, this.#watermark), over);
-    return table;
+    const slice = new Slice(start, new AccumulatorTable(this.#layout));
+    this.#slices.add(slice);
+    this.#windows?.opened(slice);
+    this.#nextEvent = Math.min(this.#nextEvent, firstEndAfter(this.#assigner, start, this.#watermark), over);
+    return slice;
   }
 
   /** Fires every window up to a watermark, in the order of their ends, and drops what no record can reach any more. */
@@ -112,15 +146,11 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     const from = this.#watermark;
     this.#watermark = watermark;
     if (watermark < this.#nextEvent) return;
-    const ends = new Set<number>();
-    for (const slice of this.#slices.keys()) {
-      for (
-        let end = firstEndAfter(this.#assigner, slice, from);
-        end <= watermark && end !== endOfTime;
-        end = firstEndAfter(this.#assigner, slice, end)
-      ) ends.add(end);
-    }
-    for (const end of [...ends].sort((a, b) => a - b)) {
+    for (
+      let end = this.#firstEndAfter(from);
+      end <= watermark && end !== endOfTime;
+      end = this.#firstEndAfter(end)
+    ) {
       this.#emit.due(end);
       this.#fire(end);
     }
@@ -128,82 +158,86 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     this.#dropBefore(watermark);
   }
 
+  /** The end of the earliest window that ends after an instant and holds a slice; `Infinity` if there is none. */
+  #firstEndAfter(after: number): number {
+    const { size, slide, offset } = this.#assigner;
+    // The first slice with a window that ends later. A later slice has none that ends before.
+    const slice = this.#slices.firstFrom((Math.floor((after - size - offset) / slide) + 1) * slide + offset);
+    return slice === undefined ? endOfTime : firstEndAfter(this.#assigner, slice.start, after);
+  }
+
   #dropBefore(watermark: number): void {
-    this.#nearTable = null;
-    this.#nextEvent = endOfTime;
-    for (const [slice, table] of this.#slices) {
-      const over = lastEnd(this.#assigner, slice) + this.#lateness;
-      if (over <= watermark) {
-        this.#slices.delete(slice);
-        if (table.isStored) this.#droppedSlices.push(slice);
-      } else {
-        this.#nextEvent = Math.min(this.#nextEvent, firstEndAfter(this.#assigner, slice, watermark), over);
+    this.#near = this.#nearTable = null;
+    const closed = watermark - this.#lateness;
+    this.#nextEvent = this.#firstEndAfter(watermark);
+    for (let slice = this.#slices.first; slice !== undefined; slice = this.#slices.first) {
+      const over = lastEnd(this.#assigner, slice.start);
+      if (over > closed) {
+        this.#nextEvent = Math.min(this.#nextEvent, over + this.#lateness);
+        break;
       }
+      this.#slices.shift();
+      this.#windows?.drop(slice);
+      if (slice.table.isStored) this.#droppedSlices.push(slice.start);
     }
-    for (const [start, table] of this.#panes) {
-      const over = start + this.#assigner.size + this.#lateness;
-      if (over <= watermark) {
-        this.#panes.delete(start);
-        if (table.isStored) this.#droppedPanes.push(start);
-      } else {
-        this.#nextEvent = Math.min(this.#nextEvent, over);
+    for (let panes = this.#panes.first; panes !== undefined; panes = this.#panes.first) {
+      const over = panes.start + this.#assigner.size;
+      if (over > closed) {
+        this.#nextEvent = Math.min(this.#nextEvent, over + this.#lateness);
+        break;
       }
+      this.#panes.shift();
+      if (panes.table.isStored) this.#droppedPanes.push(panes.start);
     }
+    this.#windows?.dropBefore(closed);
   }
 
   /** Emits the first result of every key of a window. */
   #fire(end: number): void {
     const window: Window = { start: end - this.#assigner.size, end };
-    const table = this.#merged(window);
-    const { numbers: width, objects: { length: objects } } = this.#aggregate;
     const final = this.#lateness === 0 || this.#watermark === endOfTime;
-    let panes: AccumulatorTable | null = null;
-    if (!final) {
-      panes = new AccumulatorTable(paneLayout);
-      this.#panes.set(window.start, panes);
-    }
-    for (let row = 0; row < table.size; row++) {
-      const key = table.keys[row];
+    const panes = final ? null : this.#panesOf(window);
+    const emit = (key: Key, answer: unknown): void => {
       if (panes !== null) this.#countPane(panes, key);
-      this.#emit.result(
-        key,
-        window,
-        this.#aggregate.result(table.numbers, row * width, table.objects, row * objects),
-        0,
-        "on-time",
-        final,
-      );
+      this.#emit.result(key, window, answer, 0, "on-time", final);
+    };
+    if (this.#windows !== null) {
+      this.#windows.fire(window, emit);
+      return;
     }
+    const { table } = this.#slices.get(window.start)!;
+    for (let row = 0; row < table.size; row++) emit(table.keys[row], this.#merger.result(table, row));
   }
 
   /** Emits anew each window of a slice that has fired and is not over, for one key. */
   #correct(slice: number, key: Key): void {
-    for (
-      let end = firstEndAfter(this.#assigner, slice, this.#watermark - this.#lateness);
-      end <= this.#watermark;
-      end = firstEndAfter(this.#assigner, slice, end)
-    ) {
+    const first = firstEndAfter(this.#assigner, slice, this.#watermark - this.#lateness);
+    if (first > this.#watermark) return;
+    this.#emit.counters.lateAdmitted++;
+    this.#emit.reach(this.#watermark);
+    for (let end = first; end <= this.#watermark; end = firstEndAfter(this.#assigner, slice, end)) {
       const window: Window = { start: end - this.#assigner.size, end };
-      let panes = this.#panes.get(window.start);
-      if (panes === undefined) {
-        // Nothing was in the window when it should have fired: this is its first result, though a late one.
-        panes = new AccumulatorTable(paneLayout);
-        this.#panes.set(window.start, panes);
-        this.#nextEvent = Math.min(this.#nextEvent, end + this.#lateness);
-      }
-      const table = this.#merged(window, key);
-      const row = table.find(keyId(key));
-      const { numbers: width, objects: { length: objects } } = this.#aggregate;
-      this.#emit.reach(this.#watermark);
-      this.#emit.result(
-        key,
-        window,
-        this.#aggregate.result(table.numbers, row * width, table.objects, row * objects),
-        this.#countPane(panes, key),
-        "late",
-        false,
-      );
+      const pane = this.#countPane(this.#panesOf(window), key);
+      this.#emit.result(key, window, this.#answer(window, key), pane, "late", false);
     }
+  }
+
+  /** What a window answers about one of its keys. */
+  #answer(window: Window, key: Key): unknown {
+    if (this.#windows !== null) return this.#windows.answer(window, key);
+    const { table } = this.#slices.get(window.start)!;
+    return this.#merger.result(table, table.find(keyId(key)));
+  }
+
+  /** The table that counts a window's results. A window may have none although it is over, if nothing was in it then. */
+  #panesOf({ start, end }: Window): AccumulatorTable {
+    let panes = this.#panes.get(start);
+    if (panes === undefined) {
+      panes = { start, table: new AccumulatorTable(paneLayout) };
+      this.#panes.add(panes);
+      this.#nextEvent = Math.min(this.#nextEvent, end + this.#lateness);
+    }
+    return panes.table;
   }
 
   /** Counts a result, and says how many came before it. */
@@ -215,47 +249,15 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     return panes.numbers[row]++;
   }
 
-  /** The accumulators of a window: its slices merged in the order of time; of one key, or of all. */
-  #merged(window: Window, key?: Key): AccumulatorTable {
-    const { slice, size } = this.#assigner;
-    if (slice === size) return this.#slices.get(window.start)!;
-    const { numbers: width, objects: { length: objects } } = this.#aggregate;
-    const merged = new AccumulatorTable(this.#layout);
-    const starts = [...this.#slices.keys()].filter((start) => start >= window.start && start < window.end);
-    for (const start of starts.sort((a, b) => a - b)) {
-      const table = this.#slices.get(start)!;
-      const only = key === undefined ? undefined : table.find(keyId(key));
-      for (let row = only ?? 0; row >= 0 && row < (only === undefined ? table.size : only + 1); row++) {
-        const id = keyId(table.keys[row]);
-        let into = merged.find(id);
-        if (into < 0) {
-          into = merged.add(id, table.keys[row]);
-          this.#aggregate.reset(merged.numbers, into * width, merged.objects, into * objects);
-        }
-        this.#aggregate.merge(
-          merged.numbers,
-          into * width,
-          merged.objects,
-          into * objects,
-          table.numbers,
-          row * width,
-          table.objects,
-          row * objects,
-        );
-      }
-    }
-    return merged;
-  }
-
   takeDeltas(partition: number, into: Array<Delta>): void {
     const take = (
       name: string,
       dropped: ReadonlyArray<number>,
-      tables: ReadonlyMap<number, AccumulatorTable>,
+      tables: ByStart<Slice | Panes>,
     ): void => {
       for (const namespace of dropped) into.push(droppedDelta(name, partition, namespace));
-      for (const [namespace, table] of tables) {
-        const delta = table.takeDelta(name, partition, namespace);
+      for (const { start, table } of tables.all()) {
+        const delta = table.takeDelta(name, partition, start);
         if (delta !== null) into.push(delta);
       }
     };
@@ -267,17 +269,20 @@ export class SlidingWindowOperator implements Receiver, Stateful {
 
   applyDelta(delta: Delta): void {
     const isPanes = delta.table === this.#paneTable;
-    const tables = isPanes ? this.#panes : this.#slices;
+    const start = delta.namespace;
     if (delta.dropped) {
-      tables.delete(delta.namespace);
+      (isPanes ? this.#panes : this.#slices).delete(start);
       return;
     }
-    let table = tables.get(delta.namespace);
-    if (table === undefined) {
-      table = new AccumulatorTable(isPanes ? paneLayout : this.#layout);
-      tables.set(delta.namespace, table);
+    let kept: Slice | Panes | undefined;
+    if (isPanes) {
+      kept = this.#panes.get(start);
+      if (kept === undefined) this.#panes.add(kept = { start, table: new AccumulatorTable(paneLayout) });
+    } else {
+      kept = this.#slices.get(start);
+      if (kept === undefined) this.#slices.add(kept = new Slice(start, new AccumulatorTable(this.#layout)));
     }
-    table.apply(delta);
+    kept.table.apply(delta);
   }
 
   snapshot(): unknown {
