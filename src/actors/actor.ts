@@ -53,6 +53,7 @@ export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void,
         }
         context.round = message.round;
         context.now = message.now;
+        context.silences = message.silences;
         context.marks = message.marks;
         context.split = message.split;
         splitEnded = message.splitEnded;

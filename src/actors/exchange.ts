@@ -128,7 +128,7 @@ export class Exchange implements Receiver {
 
   /** Sends the round on its way, to every destination. Returns an Effect only where there is no room yet. */
   flush(splitEnded: boolean): Effect.Effect<void> | undefined {
-    const { round, now, split } = this.#context;
+    const { round, now, silences, split } = this.#context;
     // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
     const columns = this.#columns.size === 0 ? noRecords : this.#columns;
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
@@ -142,6 +142,7 @@ export class Exchange implements Receiver {
       _tag: "Batch",
       round,
       now,
+      silences,
       split,
       splitEnded,
       columns,

@@ -40,6 +40,8 @@ export interface Batch {
   readonly round: number;
   /** The processing time at which the round was read, in epoch milliseconds. It never goes back. */
   readonly now: number;
+  /** For how long each split has been silent: see `TaskContext.silences`. */
+  readonly silences: Float64Array;
   /** The split that the round was read from. */
   readonly split: number;
   /** Whether the split ends with this round. */

@@ -42,6 +42,12 @@ export class TaskContext {
   now = -Infinity;
   /** How the watermark moves within the round, where that must be known exactly; else empty. */
   marks: ReadonlyArray<Mark> = [];
+  /**
+   * For how long each split has been waited for with nothing to read, in milliseconds, by its number: 0 for one that is
+   * awake, Infinity for one that has ended. It is noted when it reaches a length that somebody asked for, and never
+   * changed: what changes it is another array.
+   */
+  silences: Float64Array;
   /** Where to read on after the record. */
   position: number | string = 0;
 
@@ -49,6 +55,7 @@ export class TaskContext {
   constructor(job: string, splits: ReadonlyArray<SplitName>, depth: number) {
     this.job = job;
     this.splits = splits;
+    this.silences = new Float64Array(splits.length);
     this.channelRoom = divisionsMax ** -depth;
     this.ordinalRoom = this.channelRoom;
   }

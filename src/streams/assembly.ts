@@ -16,10 +16,11 @@ import type { Delta } from "../kv-state/delta.ts";
 import { UserCodeError } from "./errors.ts";
 import type { Edge, Graph, Stage } from "./graph.ts";
 import type { MapEffectNode, Node, OnErrorNode, WindowNode } from "./node.ts";
+import { CountWindowOperator } from "./operators/count-window.ts";
 import { EventTimeOperator } from "./operators/event-time.ts";
 import { KeyedWindowOperator } from "./operators/keyed-window.ts";
 import { mapEffectBatch } from "./operators/map-effect.ts";
-import { MergeOperator } from "./operators/merge.ts";
+import { type Follows, MergeOperator } from "./operators/merge.ts";
 import { OnErrorOperator, userCodeError } from "./operators/on-error.ts";
 import { type OutputGauge, SinkOperator } from "./operators/sink.ts";
 import { SlidingWindowOperator } from "./operators/sliding-window.ts";
@@ -90,6 +91,12 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     const names = new Set([...graph.sourcesOf(node)].map(({ source }) => source.name));
     return splits.flatMap(({ source }, split) => names.has(source) ? [split] : []);
   };
+
+  /** The event times whose watermarks come to a node. */
+  const followsOf = (node: Node): ReadonlyArray<Follows> =>
+    node._tag === "EventTime"
+      ? [{ splits: splitsOf(node), idleAfter: node.idleAfter }]
+      : graph.inputsOf(node).flatMap(followsOf);
 
   const makeTask = (stage: Stage, partition: number): { task: Task; entryOf: (node: Node) => Receiver } => {
     const context = new TaskContext(job, splits, stage.depth);
@@ -162,6 +169,8 @@ export const assemble = (options: AssemblyOptions): Assembly => {
             name,
             timestamp: node.timestamp,
             strategy: node.watermark,
+            idleAfter: node.idleAfter,
+            maxDrift: node.maxDrift,
             splits: splitsOf(node),
             context,
             next: outputOf(node),
@@ -171,7 +180,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           return [operator];
         }
         case "Merge":
-          return stateful(new MergeOperator(name, node.inputs.length, outputOf(node))).inputs;
+          return stateful(new MergeOperator(name, node.inputs.map(followsOf), context, outputOf(node))).inputs;
         case "Branch":
           return [branchReceiver(
             name,
@@ -200,10 +209,12 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       return new OnErrorOperator({ name, handling, defects: node.defects, job, next: outputOf(node) });
     };
 
-    const makeWindow = (node: WindowNode): SlidingWindowOperator | KeyedWindowOperator => {
+    const makeWindow = (
+      node: WindowNode,
+    ): SlidingWindowOperator | KeyedWindowOperator | CountWindowOperator => {
       const { name, aggregate, allowedLateness, assigner, trigger, panes } = node;
       const emitter = new WindowEmitter(context, outputOf(node), node.late === null ? null : outputOf(node.late.side));
-      if (assigner._tag === "Count") throw new Error(`There is no operator for ${assigner._tag} windows`);
+      if (assigner._tag === "Count") return new CountWindowOperator({ name, assigner, aggregate, context, emitter });
       if (assigner._tag === "Sliding" && isSaidOnce(node)) {
         return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
       }

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { type Effect, Pipeable } from "effect";
-import type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
+import { Duration, type Effect, Pipeable } from "effect";
+import type { Append, EventTime, Keyed, NoEventTime, NotKeyed } from "./flow-states.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { End, LiveOnly, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
@@ -167,12 +167,41 @@ export const mapEffect = <A, B, E2, R2>(
     concurrency: options?.concurrency ?? mapEffectConcurrency,
   });
 
+/** How records of type `A` are stamped: see {@link eventTime}. */
+export interface EventTimeOptions<in A> {
+  /** The event time of a record, in epoch milliseconds. */
+  readonly timestamp: (value: A) => number;
+  /** How the watermark of each split follows its records. */
+  readonly watermark: WatermarkStrategy<A>;
+  /**
+   * How long a split may be silent before it is idle. Default: silent splits are waited for.
+   *
+   * Only the time counts in which the job was ready to read and the source had nothing: not the time in which a slow
+   * consumer or a commit held the job up, and not that in which the split was paused. An idle split does not hold the
+   * watermark back. When all are idle the watermark goes to where the furthest of them is, and the flow is idle as a
+   * whole: a merge with another flow does not wait for it. Records that wake a split may be late; the watermark does not
+   * go back for them. Splits that are bounded and not paced are never idle.
+   */
+  readonly idleAfter?: Duration.Input;
+  /**
+   * How far the watermark of a split may be ahead of the least one, over all flows of the job that say this, before the
+   * split is not read until the others have caught up. Default: no bound.
+   *
+   * So a window far ahead is not opened for one split while another is far behind. A split is never further ahead than
+   * this and what one turn of at most 1,024 records adds. A split that is silent holds the others up until it is idle:
+   * give `idleAfter` with it. Bounded sources are read in the order of their watermarks anyway.
+   */
+  readonly maxDrift?: Duration.Input;
+}
+
 /**
  * Stamps each record with its event time, in epoch milliseconds, and says how far behind records may come.
  *
  * Each split has a watermark of its own, and the flow's is the least of them. A timestamp that is not a finite number
  * within the range of dates is treated as if `timestamp` had thrown: the job fails with the record's coordinates, or
  * the record becomes a dead letter where the flow says `Flow.onError(…, { defects: true })`.
+ *
+ * @throws {RangeError} If `idleAfter` or `maxDrift` is not finite and above 0.
  *
  * @example
  * ```ts
@@ -186,17 +215,27 @@ export const mapEffect = <A, B, E2, R2>(
  * );
  * ```
  */
-export const eventTime = <A>(options: {
-  readonly timestamp: (value: NoInfer<A>) => number;
-  readonly watermark: WatermarkStrategy;
-}): <E, R, K, M, S>(self: Flow<A, E, R, K, NoEventTime, M, S>) => Flow<A, E, R, K, EventTime, M, S> =>
+export const eventTime = <A>(
+  options: EventTimeOptions<NoInfer<A>>,
+): <E, R, K, M, S>(self: Flow<A, E, R, K, NoEventTime, M, S>) => Flow<A, E, R, K, EventTime, M, S> =>
 (self) =>
   toFlow({
     _tag: "EventTime",
     input: nodeOf(self),
     timestamp: options.timestamp as (value: unknown) => number,
-    watermark: options.watermark,
+    watermark: options.watermark as WatermarkStrategy,
+    idleAfter: positiveMillis("idleAfter", options.idleAfter),
+    maxDrift: positiveMillis("maxDrift", options.maxDrift),
   });
+
+const positiveMillis = (option: string, input: Duration.Input | undefined): number | null => {
+  if (input === undefined) return null;
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
+  if (Number.isFinite(millis) && millis > 0) return millis;
+  throw new RangeError(
+    `Cannot stamp a flow as ${option} must be finite and above 0 milliseconds: current value is ${millis}`,
+  );
+};
 
 /**
  * Groups records: those of one key meet in one keyed partition, in order.

@@ -9,6 +9,7 @@ export {
   changelog,
   type CompleteFlow,
   eventTime,
+  type EventTimeOptions,
   filter,
   flatMap,
   type Flow,

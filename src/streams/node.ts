@@ -55,6 +55,10 @@ export interface EventTimeNode {
   readonly input: Node;
   readonly timestamp: (value: unknown) => number;
   readonly watermark: WatermarkStrategy;
+  /** After which silence a split is idle, in milliseconds; null where silent splits are waited for. */
+  readonly idleAfter: number | null;
+  /** How far a split may be ahead of the others, in milliseconds; null for no bound. */
+  readonly maxDrift: number | null;
 }
 
 /** Gives each record a key. */

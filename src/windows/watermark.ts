@@ -1,21 +1,42 @@
 /**
  * Watermarks: how far event time has come.
  *
- * A watermark is like the tide mark of a split: it says that nothing earlier is expected any more. It is the greatest
- * timestamp seen so far, less a bound for disorder; it never goes back. A window fires when the watermark reaches its
- * end, and a record that is earlier than the watermark may come too late.
+ * A watermark is like the tide mark of a split: it says that nothing earlier is expected any more. A strategy draws it
+ * from the records of the split; it never goes back. A window fires when the watermark reaches its end, and a record that
+ * is earlier than the watermark may come too late.
  *
  * @module
  */
 import { Duration } from "effect";
 
-/** How the watermark of a split follows the timestamps of its records. */
-export interface WatermarkStrategy {
+/** The watermark stays a fixed bound behind the greatest timestamp of the split. */
+export interface BoundedOutOfOrderness {
   /** Tells the kinds of strategies apart. */
   readonly _tag: "BoundedOutOfOrderness";
   /** How far the watermark stays behind the greatest timestamp seen, in milliseconds. */
   readonly bound: number;
 }
+
+/** Follows the records of one split, in order, for a strategy that has a state or looks at values. */
+export interface WatermarkFollower<in A = unknown> {
+  /** Takes a record into account; gives where the watermark is then, in epoch milliseconds, or -Infinity. */
+  readonly next: (value: A, timestamp: number) => number;
+  /** What to remember: small, plain data that nobody changes any more. */
+  readonly snapshot: () => unknown;
+  /** Goes on from a snapshot. */
+  readonly restore: (snapshot: unknown) => void;
+}
+
+/** The watermark is what a follower of each split says; where it says less than before, it stays. */
+export interface FollowingStrategy<in A = unknown> {
+  /** Tells the kinds of strategies apart. State of one kind is not read by another. */
+  readonly _tag: "Punctuated" | "Custom" | "Adaptive";
+  /** Makes a follower for a split. */
+  readonly follow: () => WatermarkFollower<A>;
+}
+
+/** How the watermark of a split follows its records, of type `A`. */
+export type WatermarkStrategy<A = unknown> = BoundedOutOfOrderness | FollowingStrategy<A>;
 
 /**
  * Expects records to be at most `bound` late: the watermark is the greatest timestamp seen, less the bound.
@@ -30,7 +51,7 @@ export interface WatermarkStrategy {
  * assert.equal(Watermark.boundedOutOfOrderness("30 seconds").bound, 30_000);
  * ```
  */
-export const boundedOutOfOrderness = (bound: Duration.Input): WatermarkStrategy => {
+export const boundedOutOfOrderness = (bound: Duration.Input): BoundedOutOfOrderness => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(bound));
   if (!Number.isFinite(millis) || millis < 0) {
     throw new RangeError(
@@ -51,7 +72,7 @@ export const boundedOutOfOrderness = (bound: Duration.Input): WatermarkStrategy 
  * assert.equal(Watermark.monotonic.bound, 0);
  * ```
  */
-export const monotonic: WatermarkStrategy = { _tag: "BoundedOutOfOrderness", bound: 0 };
+export const monotonic: BoundedOutOfOrderness = { _tag: "BoundedOutOfOrderness", bound: 0 };
 
 /** Every window is over: the watermark of a split that has ended. */
 export const endOfTime: number = Infinity;
@@ -59,68 +80,5 @@ export const endOfTime: number = Infinity;
 /** Nothing is known yet: the watermark before the first record. */
 export const beginningOfTime: number = -Infinity;
 
-/**
- * The watermark of several splits: the least of theirs.
- *
- * A split that has not been read yet holds it back at {@link beginningOfTime}; one that has ended does not.
- */
-export class SplitWatermarks {
-  readonly #bound: number;
-  readonly #greatest: Float64Array;
-  #merged: number;
-
-  constructor(strategy: WatermarkStrategy, splits: number) {
-    this.#bound = strategy.bound;
-    this.#greatest = new Float64Array(splits).fill(beginningOfTime);
-    this.#merged = splits === 0 ? endOfTime : beginningOfTime;
-  }
-
-  /** The watermark of all splits together. */
-  get merged(): number {
-    return this.#merged;
-  }
-
-  /** The watermark of one split. */
-  of(split: number): number {
-    return this.#greatest[split] - this.#bound;
-  }
-
-  /** Notes a record's timestamp. Returns true when the merged watermark has moved. */
-  observe(split: number, timestamp: number): boolean {
-    const before = this.#greatest[split];
-    if (timestamp <= before) return false;
-    this.#greatest[split] = timestamp;
-    if (this.#greatest.length === 1) {
-      this.#merged = timestamp - this.#bound;
-      return true;
-    }
-    // Only the split that held the minimum back can move it.
-    return before - this.#bound <= this.#merged && this.#recompute();
-  }
-
-  /** Notes that a split has ended. Returns true when the merged watermark has moved. */
-  end(split: number): boolean {
-    this.#greatest[split] = endOfTime;
-    return this.#recompute();
-  }
-
-  #recompute(): boolean {
-    let least = endOfTime;
-    for (const greatest of this.#greatest) if (greatest < least) least = greatest;
-    const merged = least - this.#bound;
-    if (merged <= this.#merged) return false;
-    this.#merged = merged;
-    return true;
-  }
-
-  /** The greatest timestamp seen in each split, to be given to {@link restore}. */
-  snapshot(): Float64Array {
-    return this.#greatest.slice();
-  }
-
-  /** Goes on from an earlier {@link snapshot}; the watermark is what it was then. */
-  restore(split: number, greatest: number): void {
-    this.#greatest[split] = greatest;
-    this.#recompute();
-  }
-}
+/** The furthest that a date can be from the epoch, in milliseconds (ECMA-262, "Time Values and Time Range"). */
+export const timestampMax = 8.64e15;

@@ -6,23 +6,35 @@
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { SplitWatermarks, type WatermarkStrategy } from "../../windows/watermark.ts";
+import type { DelayHistogram, DelaySnapshot } from "../../windows/delay-histogram.ts";
+import { SplitWatermarks, type SplitWatermarkState } from "../../windows/split-watermarks.ts";
+import { timestampMax, type WatermarkStrategy } from "../../windows/watermark.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 
-/** The furthest that a date can be from the epoch, in milliseconds (ECMA-262, "Time Values and Time Range"). */
-const timestampMax = 8.64e15;
+/** What is remembered of an event time. */
+interface EventTimeSnapshot {
+  readonly merged: number;
+  readonly splits: ReadonlyArray<readonly [source: string, split: string, state: SplitWatermarkState]>;
+  readonly delays: DelaySnapshot;
+}
 
 /** Stamps the records of some splits. */
 export class EventTimeOperator implements Receiver, Stateful {
   readonly name: string;
   readonly counters: Counters = {};
+  /** How far a split may be ahead of others, in milliseconds; null for no bound. */
+  readonly maxDrift: number | null;
   readonly #timestamp: (value: unknown) => number;
   readonly #context: TaskContext;
   readonly #next: Receiver;
   readonly #eager: boolean;
   readonly #watermarks: SplitWatermarks;
+  readonly #considers: boolean;
+  /** After which silence a split is idle, in milliseconds. */
+  readonly #idleAfter: number;
   /** The splits that reach this operator, and their places in `#watermarks`, by the number of the split. */
   readonly #places: ReadonlyMap<number, number>;
+  #silences: Float64Array;
   #split = -1;
   #place = -1;
 
@@ -30,6 +42,8 @@ export class EventTimeOperator implements Receiver, Stateful {
     readonly name: string;
     readonly timestamp: (value: unknown) => number;
     readonly strategy: WatermarkStrategy;
+    readonly idleAfter: number | null;
+    readonly maxDrift: number | null;
     readonly splits: ReadonlyArray<number>;
     readonly context: TaskContext;
     readonly next: Receiver;
@@ -37,12 +51,16 @@ export class EventTimeOperator implements Receiver, Stateful {
     readonly eager: boolean;
   }) {
     this.name = options.name;
+    this.maxDrift = options.maxDrift;
     this.#timestamp = options.timestamp;
     this.#context = options.context;
     this.#next = options.next;
     this.#eager = options.eager;
     this.#places = new Map(options.splits.map((split, place) => [split, place]));
     this.#watermarks = new SplitWatermarks(options.strategy, options.splits.length);
+    this.#considers = this.#watermarks.considers;
+    this.#idleAfter = options.idleAfter ?? Infinity;
+    this.#silences = options.context.silences;
   }
 
   record(value: unknown, key: unknown): void {
@@ -54,13 +72,15 @@ export class EventTimeOperator implements Receiver, Stateful {
           `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${time}`,
         );
       }
+      if (this.#context.split !== this.#split) {
+        this.#split = this.#context.split;
+        this.#place = this.#places.get(this.#split)!;
+      }
+      // Functions of the user are called before the record goes on, so that it does not go both ways if one throws.
+      if (this.#considers) this.#watermarks.consider(this.#place, value, time);
     } catch (error) {
       this.#next.letter(this.#context.letter(this.name, error, value, true));
       return;
-    }
-    if (this.#context.split !== this.#split) {
-      this.#split = this.#context.split;
-      this.#place = this.#places.get(this.#split)!;
     }
     this.#next.record(value, key, time, this.#watermarks.merged);
     if (this.#watermarks.observe(this.#place, time) && this.#eager) {
@@ -69,7 +89,16 @@ export class EventTimeOperator implements Receiver, Stateful {
   }
 
   watermark(): void {
+    this.#listen();
     this.#next.watermark(this.#watermarks.merged);
+  }
+
+  /** Takes over which splits are silent. */
+  #listen(): void {
+    const { silences } = this.#context;
+    if (silences === this.#silences) return;
+    this.#silences = silences;
+    for (const [split, place] of this.#places) this.#watermarks.setIdle(place, silences[split] >= this.#idleAfter);
   }
 
   letter(letter: Letter): void {
@@ -88,33 +117,46 @@ export class EventTimeOperator implements Receiver, Stateful {
     return place === undefined ? undefined : this.#watermarks.of(place);
   }
 
+  /** Whether a split comes here and holds the watermark back while it does not move. */
+  waitsFor(split: number): boolean {
+    const place = this.#places.get(split);
+    return place !== undefined && !this.#watermarks.isPassive(place);
+  }
+
   /** The watermark of all splits together. */
   get merged(): number {
     return this.#watermarks.merged;
+  }
+
+  /** How far records were behind when they came. */
+  get delays(): DelayHistogram {
+    return this.#watermarks.delays;
   }
 
   takeDeltas(_partition: number, _into: Array<Delta>): void {}
 
   applyDelta(_delta: Delta): void {}
 
-  snapshot(): unknown {
-    const greatest = this.#watermarks.snapshot();
-    return [...this.#places].map(([split, place]) => {
-      const { source, split: name } = this.#context.splits[split];
-      return [source, name, greatest[place]];
-    });
+  snapshot(): EventTimeSnapshot {
+    return {
+      merged: this.#watermarks.merged,
+      splits: [...this.#places].map(([split, place]) => {
+        const { source, split: name } = this.#context.splits[split];
+        return [source, name, this.#watermarks.snapshot(place)];
+      }),
+      delays: this.#watermarks.delays.snapshot(),
+    };
   }
 
   restore(snapshot: unknown): void {
-    const greatest = new Map(
-      (snapshot as ReadonlyArray<[string, string, number]>).map((
-        [source, split, time],
-      ) => [`${source}\n${split}`, time]),
-    );
+    const { merged, splits, delays } = snapshot as EventTimeSnapshot;
+    const states = new Map(splits.map(([source, split, state]) => [`${source}\n${split}`, state]));
     for (const [split, place] of this.#places) {
       const { source, split: name } = this.#context.splits[split];
-      const time = greatest.get(`${source}\n${name}`);
-      if (time !== undefined) this.#watermarks.restore(place, time);
+      const state = states.get(`${source}\n${name}`);
+      if (state !== undefined) this.#watermarks.restore(place, state);
     }
+    this.#watermarks.restoreMerged(merged);
+    this.#watermarks.delays.restore(delays);
   }
 }

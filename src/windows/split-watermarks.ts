@@ -1,0 +1,188 @@
+/**
+ * The watermark of several splits together.
+ *
+ * A convoy is as fast as the slowest ship that still sails: splits that have ended or lie idle do not hold it back, and
+ * it never turns around, whoever joins or sets sail again.
+ *
+ * @module
+ */
+import { DelayHistogram } from "./delay-histogram.ts";
+import {
+  beginningOfTime,
+  endOfTime,
+  timestampMax,
+  type WatermarkFollower,
+  type WatermarkStrategy,
+} from "./watermark.ts";
+
+const active = 0;
+const idle = 1;
+const ended = 2;
+
+/** What is remembered of a split. */
+export interface SplitWatermarkState {
+  /** The greatest timestamp seen. */
+  readonly greatest: number;
+  /** Where its own watermark is. */
+  readonly own: number;
+  readonly ended: boolean;
+  /** The state of the strategy, and its kind. */
+  readonly strategy: readonly [tag: WatermarkStrategy["_tag"], state: unknown];
+}
+
+/**
+ * Keeps the watermark of each split and the merged one: the least of those that are neither idle nor ended. When all are
+ * idle or ended it is the greatest that any of them has come to; when all have ended it is {@link endOfTime}. It never
+ * goes down.
+ */
+export class SplitWatermarks {
+  /** How far records were behind, over all splits. */
+  readonly delays: DelayHistogram = new DelayHistogram();
+  readonly #tag: WatermarkStrategy["_tag"];
+  /** How far watermarks are behind the greatest timestamps; where followers say where they are, this is not used. */
+  readonly #bound: number;
+  readonly #followers: ReadonlyArray<WatermarkFollower> | null;
+  readonly #greatest: Float64Array;
+  /** What followers have said; not used where there is a bound, which makes the common case cheap. */
+  readonly #said: Float64Array;
+  readonly #status: Uint8Array;
+  #considered = beginningOfTime;
+  #merged: number;
+
+  constructor(strategy: WatermarkStrategy, splits: number) {
+    this.#tag = strategy._tag;
+    this.#bound = "bound" in strategy ? strategy.bound : 0;
+    this.#followers = "follow" in strategy ? Array.from({ length: splits }, () => strategy.follow()) : null;
+    this.#greatest = new Float64Array(splits).fill(beginningOfTime);
+    this.#said = new Float64Array(splits).fill(beginningOfTime);
+    this.#status = new Uint8Array(splits);
+    this.#merged = splits === 0 ? endOfTime : beginningOfTime;
+  }
+
+  /** The watermark of all splits together. */
+  get merged(): number {
+    return this.#merged;
+  }
+
+  /** The watermark of one split; {@link endOfTime} when it has ended. */
+  of(split: number): number {
+    return this.#status[split] === ended ? endOfTime : this.#own(split);
+  }
+
+  #own(split: number): number {
+    return this.#followers === null ? this.#greatest[split] - this.#bound : this.#said[split];
+  }
+
+  /** Whether {@link consider} must be called before a record is observed. */
+  get considers(): boolean {
+    return this.#followers !== null;
+  }
+
+  /**
+   * Has the strategy look at a record, before it is observed.
+   *
+   * @throws {RangeError} If the strategy says what is not a date. What a strategy's own function throws is not caught.
+   */
+  consider(split: number, value: unknown, timestamp: number): void {
+    const watermark = this.#followers![split].next(value, timestamp);
+    if (!(watermark <= timestampMax)) {
+      throw new RangeError(
+        `Cannot move a watermark as it must be a date in epoch milliseconds: current value is ${watermark}`,
+      );
+    }
+    this.#considered = watermark;
+  }
+
+  /** Notes a record's timestamp; a split that was idle is so no more. Returns true when the merged watermark has moved. */
+  observe(split: number, timestamp: number): boolean {
+    const greatest = this.#greatest[split];
+    if (timestamp < greatest) {
+      this.delays.add(greatest - timestamp);
+    } else {
+      this.delays.inOrder++;
+      this.#greatest[split] = timestamp;
+    }
+    if (this.#status[split] === idle) this.#status[split] = active;
+    let before: number;
+    let own: number;
+    if (this.#followers === null) {
+      if (timestamp <= greatest) return false;
+      before = greatest - this.#bound;
+      own = timestamp - this.#bound;
+    } else {
+      before = this.#said[split];
+      own = this.#considered;
+      if (own <= before) return false;
+      this.#said[split] = own;
+    }
+    // Only a split that held the merged watermark back can move it.
+    if (before > this.#merged || own <= this.#merged) return false;
+    if (this.#status.length > 1) return this.#recompute();
+    this.#merged = own;
+    return true;
+  }
+
+  /** Notes that a split has ended. Returns true when the merged watermark has moved. */
+  end(split: number): boolean {
+    this.#status[split] = ended;
+    return this.#recompute();
+  }
+
+  /** Notes that a split is idle, or is so no more. Returns true when the merged watermark has moved. */
+  setIdle(split: number, isIdle: boolean): boolean {
+    if (this.#status[split] === ended) return false;
+    this.#status[split] = isIdle ? idle : active;
+    return this.#recompute();
+  }
+
+  /** Whether a split does not hold the merged watermark back. */
+  isPassive(split: number): boolean {
+    return this.#status[split] !== active;
+  }
+
+  #recompute(): boolean {
+    let least = endOfTime;
+    let furthest = beginningOfTime;
+    let isActive = false;
+    let isIdle = false;
+    for (let split = 0; split < this.#status.length; split++) {
+      const own = this.#own(split);
+      if (this.#status[split] === active) {
+        isActive = true;
+        if (own < least) least = own;
+      } else {
+        if (this.#status[split] === idle) isIdle = true;
+        if (own > furthest) furthest = own;
+      }
+    }
+    const merged = !isActive && isIdle ? furthest : least;
+    if (merged <= this.#merged) return false;
+    this.#merged = merged;
+    return true;
+  }
+
+  /** What to remember of a split. */
+  snapshot(split: number): SplitWatermarkState {
+    return {
+      greatest: this.#greatest[split],
+      own: this.#own(split),
+      ended: this.#status[split] === ended,
+      strategy: [this.#tag, this.#followers === null ? null : this.#followers[split].snapshot()],
+    };
+  }
+
+  /**
+   * Goes on from an earlier {@link snapshot} of a split. Splits are awake then; a strategy of another kind starts afresh.
+   */
+  restore(split: number, { greatest, own, ended: hasEnded, strategy: [tag, state] }: SplitWatermarkState): void {
+    this.#greatest[split] = greatest;
+    this.#said[split] = own;
+    if (hasEnded) this.#status[split] = ended;
+    if (tag === this.#tag && this.#followers !== null) this.#followers[split].restore(state);
+  }
+
+  /** Says where the merged watermark was. It is kept by itself, as splits that were added or idle would pull it back. */
+  restoreMerged(merged: number): void {
+    this.#merged = merged;
+  }
+}
