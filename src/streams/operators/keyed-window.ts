@@ -345,9 +345,8 @@ export class KeyedWindowOperator implements Receiver, Stateful {
       this.#close(cell, this.#lateness === 0 ? "on-time" : "late");
       return;
     }
-    if (!cell.isOver && time >= cell.end) {
-      const { onTimeAlways } = this.#trigger as TriggerRule & { readonly _tag: "AtWatermark" };
-      if (cell.records > 0 || onTimeAlways) this.#fire(cell, "on-time", false);
+    if (this.#trigger._tag === "AtWatermark" && !cell.isOver && time >= cell.end) {
+      if (cell.records > 0 || this.#trigger.onTimeAlways) this.#fire(cell, "on-time", false);
       cell.isOver = true;
       this.#changed.add(cell);
     } else {
