@@ -2,7 +2,8 @@
  * The aggregates that come with Weir. All of them merge, so they work in windows of every kind, but for {@link fold}:
  * it needs windows that neither overlap nor grow together.
  *
- * Where an order matters (`first`, `last`) it is that of event time, and for equal times that of arrival.
+ * Where an order in time matters (`first`, `last`) it is that of event time, and for equal times that of arrival. Where
+ * records are level (`argMin`, `topN`) it is that of arrival, in sliding windows by slice first.
  *
  * @module
  */

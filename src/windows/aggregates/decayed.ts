@@ -11,7 +11,7 @@ import { positiveMillis } from "./positive-millis.ts";
  * The sum of a number of each record, where a number counts for half after each `halfLife` of event time.
  *
  * It is the sum as of the latest record: `x * 2 ** (-age / halfLife)`, where the age of a record is how far its event time
- * lies before the latest. The order of arrival does not matter, but for rounding.
+ * lies before the latest. The order of arrival does not matter, but for rounding. In a flow without event time it is NaN.
  *
  * @throws {RangeError} If `halfLife` is not a finite number of milliseconds above 0.
  *

@@ -6,12 +6,11 @@
 import type { Aggregate, Merges } from "../aggregate.ts";
 import { describe, type Kept, keptCodec, type StateSchema } from "./state-schema.ts";
 
-/** Keeps one selected value: the one whose time `wins` over the time of the value kept so far. */
+/** Keeps one selected value: the first, or one whose time `wins` over that of the value kept so far. Times may be NaN. */
 const pick = <A, B>(
   fingerprint: string,
   select: (value: A) => B,
   schema: StateSchema<B>,
-  none: number,
   wins: (time: number, kept: number) => boolean,
 ): Aggregate<A, B, Merges> => ({
   "~weir/Aggregate": true,
@@ -20,17 +19,17 @@ const pick = <A, B>(
   numbers: 1,
   objects: [keptCodec(schema)],
   reset: (n, i, o, j) => {
-    n[i] = none;
+    n[i] = NaN;
     o[j] = undefined;
   },
   add: (n, i, o, j, value, timestamp) => {
-    if (wins(timestamp, n[i])) {
+    if (o[j] === undefined || wins(timestamp, n[i])) {
       n[i] = timestamp;
       o[j] = [select(value)];
     }
   },
   merge: (n, i, o, j, n2, i2, o2, j2) => {
-    if (wins(n2[i2], n[i])) {
+    if (o2[j2] !== undefined && (o[j] === undefined || wins(n2[i2], n[i]))) {
       n[i] = n2[i2];
       o[j] = o2[j2];
     }
@@ -39,7 +38,7 @@ const pick = <A, B>(
 });
 
 /**
- * A value of the record with the earliest event time; of several, the one that came first.
+ * A value of the record with the earliest event time; of several, or without event time, the one that came first.
  *
  * The value is kept in the state, so it comes with its Schema.
  *
@@ -54,10 +53,10 @@ const pick = <A, B>(
  * ```
  */
 export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B, Merges> =>
-  pick("first", select, schema, Infinity, (time, kept) => time < kept);
+  pick("first", select, schema, (time, kept) => time < kept);
 
 /**
- * A value of the record with the latest event time; of several, the one that came last.
+ * A value of the record with the latest event time; of several, or without event time, the one that came last.
  *
  * The value is kept in the state, so it comes with its Schema.
  *
@@ -72,4 +71,4 @@ export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Ag
  * ```
  */
 export const last = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Aggregate<A, B, Merges> =>
-  pick("last", select, schema, -Infinity, (time, kept) => time >= kept);
+  pick("last", select, schema, (time, kept) => !(time < kept));

@@ -15,7 +15,8 @@ import { positiveMillis } from "./positive-millis.ts";
  * then a rate of that many for each `per`, rather than of infinitely many. `n` records that come one every `per` span
  * `n - 1` of them, so they have a rate of `n / (n - 1)`, which comes close to 1.
  *
- * Windows of one size are better compared by a rate over that size, silence included: give it as `over`.
+ * Windows of one size are better compared by a rate over that size, silence included: give it as `over`. A flow without
+ * event time has no span, so without `over` its rate is NaN.
  *
  * @throws {RangeError} If `per` or `over` is not a finite number of milliseconds above 0.
  *
