@@ -88,8 +88,9 @@ export interface WindowOptions<
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *
- * @throws {RangeError} If `allowedLateness` is negative or not finite; or if `panes` are `"discarding"` and the trigger
- * asks for a pane at the end in any case, as an aggregate has no answer about no record.
+ * @throws {RangeError} If `allowedLateness` is negative or not finite; if `panes` are `"discarding"` and the trigger asks
+ * for a pane at the end in any case, as an aggregate has no answer about no record; or if a window of a number of records
+ * is given a trigger, panes or an allowed lateness.
  *
  * @example
  * ```ts
@@ -133,6 +134,15 @@ export const window = <
       `Cannot make window "${name}" as allowedLateness must be finite and not negative: current value is ${lateness}`,
     );
   }
+  const assigner = options.assigner as unknown as Assigner<unknown>;
+  if (assigner._tag === "Count") {
+    for (const option of ["trigger", "panes", "allowedLateness"] as const) {
+      if (options[option] === undefined) continue;
+      throw new RangeError(
+        `Cannot make window "${name}" as a window of records fires when it is full: current value has ${option}`,
+      );
+    }
+  }
   const { rule: trigger } = options.trigger ?? atWatermark();
   const panes = options.panes ?? "accumulating";
   if (panes === "discarding" && trigger._tag === "AtWatermark" && trigger.onTimeAlways) {
@@ -146,7 +156,7 @@ export const window = <
     _tag: "Window",
     name,
     input: nodeOf(self),
-    assigner: options.assigner as unknown as Assigner<unknown>,
+    assigner,
     aggregate: compose(options.aggregate as AggregateShape<A, B>) as Aggregate<unknown, unknown>,
     trigger,
     panes,

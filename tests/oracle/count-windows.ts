@@ -6,9 +6,10 @@ export const countWindows = <A, B>(
   { summary }: { readonly summary: Summary<A, B> },
 ): Windows<A, B> => {
   const seen: Array<Entry<A>> = [];
-  /** What is said about the last records, as many as a window holds. */
+  /** What is said about the window that the last record fills, or that it was filling. */
   const say = (): Said<B> => {
-    const entries = seen.slice(-size);
+    const full = Math.ceil(seen.length / slide) * slide;
+    const entries = seen.slice(Math.max(0, full - size));
     const times = entries.map(({ time }) => time);
     return {
       window: { start: Math.min(...times), end: Math.max(...times) + 1 },
