@@ -897,10 +897,10 @@ Deno.test("a fold answers in tumbling windows, and does not compile in sliding o
   keyed.pipe(Flow.window("overlapping", { assigner: sliding, aggregate: concatenated, late: "drop" }));
 });
 
-// records   a b | c d | e     a pane after every two; an epoch after each record
+// records   i0 i1 | i2 i3 | i4 i5     a pane after every two; an epoch after each record
 Deno.test("an accumulator that was emptied by a pane is stored, and goes on", async () => {
   const out = Sink.memory<Window.WindowResult<string, { readonly first: string; readonly greatest: string }>>("out");
-  const flow = Flow.from(Source.array("items", arriving.slice(0, 5))).pipe(
+  const flow = Flow.from(Source.array("items", arriving.slice(0, 6))).pipe(
     Flow.keyBy(() => "k"),
     Flow.window("pairs", {
       assigner: Window.global,

@@ -92,7 +92,7 @@ export const quantiles = <A>(
       o[j] = new Map();
     },
     add: (n, i, o, j, value) => {
-      const x = select(value);
+      const x = select(value) + 0; // the two zeros are one
       if (Number.isNaN(x)) return;
       n[i]++;
       if (x < n[i + 1]) n[i + 1] = x;
