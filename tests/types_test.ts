@@ -18,6 +18,16 @@ const rules: Readonly<Record<string, string | RegExp>> = {
   "merged-keys-differ": `Type 'string' is not assignable to type 'never'`,
   "window-of-corrections":
     `Type '"update: call Flow.changelog to take each correction as a record"' is not assignable to type '"append"'`,
+  "window-of-early-results":
+    `Type '"update: call Flow.changelog to take each correction as a record"' is not assignable to type '"append"'`,
+  "window-of-retractions":
+    `Type '"update: call Flow.changelog to take each correction as a record"' is not assignable to type '"append"'`,
+  "sliding-without-merge":
+    `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
+    `'"each record in one window"'`,
+  "session-without-merge":
+    `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
+    `'"each record in one window"'`,
   "late-missing": /^Property 'late' is missing in type /,
   "late-not-ended": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,
   "no-sink": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,

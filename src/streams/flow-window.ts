@@ -8,12 +8,10 @@ import type { End } from "../exactly-once/sink.ts";
 import { type Aggregate, type AggregateShape, type CannotMerge, compose, type Merges } from "../windows/aggregate.ts";
 import type {
   Assigner,
+  AssignerOf,
   ByEventTime,
-  CountAssigner,
-  GlobalAssigner,
   OneWindow,
-  SlidingAssigner,
-  SpansAssigner,
+  SeveralWindows,
   WithoutEventTime,
 } from "../windows/assigner.ts";
 import { atWatermark, type FiresOnce, type FiresRepeatedly, type Trigger } from "../windows/trigger.ts";
@@ -24,12 +22,11 @@ import type { Panes, WindowNode } from "./node.ts";
 
 export type { Panes };
 
-/** The assigners that an aggregate will do for: all if it merges, else those that put each record in one window. */
-export type AssignerFor<A, M> = [M] extends [Merges] ? Assigner<A>
-  : SlidingAssigner<OneWindow> | GlobalAssigner | CountAssigner<OneWindow> | SpansAssigner<A, OneWindow>;
+/** The windows that an aggregate will do for: all if it merges, else those that put each record in one window. */
+export type WindowsFor<M> = [M] extends [Merges] ? OneWindow | SeveralWindows : OneWindow;
 
 /** What an assigner asks of a flow: event time, or nothing. */
-export type TimeFor<W> = W extends { readonly time: ByEventTime } ? EventTime : EventTime | NoEventTime;
+export type TimeFor<W> = [W] extends [ByEventTime] ? EventTime : EventTime | NoEventTime;
 
 /**
  * Whether a window corrects its results. It does when it fires more than once (early, or late within an allowed lateness)
@@ -49,7 +46,7 @@ export interface WindowOptions<
   K,
   B,
   M extends Merges | CannotMerge,
-  W,
+  W extends ByEventTime | WithoutEventTime,
   R2,
   S2 extends End,
   L,
@@ -57,7 +54,7 @@ export interface WindowOptions<
   P,
 > {
   /** Which windows a record belongs to. */
-  readonly assigner: W & AssignerFor<A, M>;
+  readonly assigner: AssignerOf<A, WindowsFor<M>, W>;
   /** One aggregate, or several under names. */
   readonly aggregate: AggregateShape<A, B, M>;
   /** When a window fires. Default: `Trigger.atWatermark()`, when the watermark reaches its end. */
@@ -113,7 +110,7 @@ export const window = <
   K,
   B,
   M extends Merges | CannotMerge,
-  const W extends { readonly time: ByEventTime | WithoutEventTime },
+  W extends ByEventTime | WithoutEventTime,
   R2 = never,
   S2 extends End = never,
   L extends Duration.Input | undefined = undefined,

@@ -25,13 +25,13 @@ export {
   to,
 } from "./flow.ts";
 export {
-  type AssignerFor,
   type ChangesOf,
   type Panes,
   type SaidBy,
   type TimeFor,
   window,
   type WindowOptions,
+  type WindowsFor,
 } from "./flow-window.ts";
 export type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
 export { type DeadLetter, type DeadLetterJson, deadLetterSchema } from "./dead-letter.ts";

@@ -21,17 +21,27 @@ export type ByEventTime = "event time";
 /** Windows follow the clock, or the number of records: event time is not needed. */
 export type WithoutEventTime = "no event time";
 
+/** What a pipeline must know of an assigner of records `A`: whether accumulators must merge, and whether it needs event time. */
+export interface AssignerOf<
+  in A,
+  out W extends OneWindow | SeveralWindows,
+  out T extends ByEventTime | WithoutEventTime,
+> {
+  /** Whether a record may be in several windows. */
+  readonly windows: W;
+  /** Whether windows are spans of event time. */
+  readonly time: T;
+  /** Exists for the compiler alone. */
+  readonly "~weir/record"?: (value: A) => void;
+}
+
 /** Windows of one size, `slide` apart. When `slide` equals `size` they tumble: each record is in exactly one. */
 export interface SlidingAssigner<
   out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows,
   out T extends ByEventTime | WithoutEventTime = ByEventTime | WithoutEventTime,
-> {
+> extends AssignerOf<unknown, W, T> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Sliding";
-  /** Whether a record may be in several windows. */
-  readonly windows: W;
-  /** Whether they are windows of event time, or of the time at which records come. */
-  readonly time: T;
   /** How long a window is, in milliseconds. */
   readonly size: number;
   /** How far the starts of two neighbouring windows are apart, in milliseconds. */
@@ -43,35 +53,24 @@ export interface SlidingAssigner<
 }
 
 /** Windows that grow with activity: a record opens one of length `gap`, and windows that touch become one. */
-export interface SessionAssigner<in A = unknown> {
+export interface SessionAssigner<in A = unknown> extends AssignerOf<A, SeveralWindows, ByEventTime> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Session";
-  /** Sessions grow together. */
-  readonly windows: SeveralWindows;
-  /** Sessions are windows of event time. */
-  readonly time: ByEventTime;
   /** How long a key must be silent before its session ends, in milliseconds; or how long after each record. */
   readonly gap: number | ((value: A) => number);
 }
 
 /** One window that holds everything, and is over when the input is. */
-export interface GlobalAssigner {
+export interface GlobalAssigner extends AssignerOf<unknown, OneWindow, WithoutEventTime> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Global";
-  /** There is one. */
-  readonly windows: OneWindow;
-  /** It does not need event time. */
-  readonly time: WithoutEventTime;
 }
 
 /** Windows of a number of records of one key, in order of arrival. */
-export interface CountAssigner<out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows> {
+export interface CountAssigner<out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows>
+  extends AssignerOf<unknown, W, WithoutEventTime> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Count";
-  /** Whether a record may be in several windows. */
-  readonly windows: W;
-  /** Counting does not need event time. */
-  readonly time: WithoutEventTime;
   /** How many records a window holds. */
   readonly size: number;
   /** After how many records the next window is full. */
@@ -79,13 +78,10 @@ export interface CountAssigner<out W extends OneWindow | SeveralWindows = OneWin
 }
 
 /** Windows that a function gives. */
-export interface SpansAssigner<in A = unknown, out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows> {
+export interface SpansAssigner<in A = unknown, out W extends OneWindow | SeveralWindows = OneWindow | SeveralWindows>
+  extends AssignerOf<A, W, ByEventTime> {
   /** Tells the kinds of assigners apart. */
   readonly _tag: "Spans";
-  /** Whether a record may be in several windows. */
-  readonly windows: W;
-  /** They are windows of event time. */
-  readonly time: ByEventTime;
   /** What they are, in words that two runs of the same code share: state kept under other words is not read. */
   readonly fingerprint: string;
   /** The windows of a record: at least one, each of which holds its timestamp. */

@@ -5,6 +5,7 @@
  */
 export {
   type Assigner,
+  type AssignerOf,
   type ByEventTime,
   type CountAssigner,
   everything,

@@ -1,6 +1,6 @@
 /** Pipelines that compile without any annotation, and what is inferred of them. */
 import { Data, Effect, Schema, Stream } from "effect";
-import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
+import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { type Click, clicks, keyedClicks } from "./shared.ts";
 
 /** `true` if two types are the same, and not only assignable to one another. */
@@ -100,6 +100,56 @@ const twice = corrected.pipe(
   }),
 );
 isTrue<Equal<ValueOf<typeof twice>, Window.WindowResult<string, number>>>();
+
+// Windows that fire early are updating ones, unless each pane says only what is new.
+const early = Trigger.atWatermark({
+  early: Trigger.firstOf(Trigger.afterCount(10), Trigger.afterEventTime("1 minute")),
+});
+const updating = keyedClicks.pipe(
+  Flow.window("early", {
+    assigner: Window.tumbling("1 hour"),
+    aggregate: Aggregate.fold({
+      name: "last-user",
+      schema: Schema.String,
+      initial: () => "",
+      add: (_, click: Click) => click.user,
+      result: (user) => user,
+    }),
+    trigger: early,
+    late: "drop",
+  }),
+);
+isTrue<Equal<(typeof updating)["~weir/Flow"]["changes"], Flow.Update>>();
+isTrue<Equal<ValueOf<typeof updating>, Window.WindowResult<string, string>>>();
+const deltas = keyedClicks.pipe(
+  Flow.window("deltas", {
+    assigner: Window.tumbling("1 hour"),
+    aggregate: { clicks: Aggregate.count, latest: Aggregate.max((click) => click.at) },
+    trigger: early,
+    panes: "discarding",
+    allowedLateness: "1 day",
+    late: "drop",
+  }),
+);
+isTrue<Equal<(typeof deltas)["~weir/Flow"]["changes"], Flow.Append>>();
+const retracting = keyedClicks.pipe(
+  Flow.window("visits", {
+    assigner: Window.session({ gap: (click) => click.user === "ada" ? "1 minute" : "1 hour" }),
+    aggregate: Aggregate.count,
+    panes: "retracting",
+    late: "drop",
+  }),
+);
+isTrue<Equal<(typeof retracting)["~weir/Flow"]["changes"], Flow.Update>>();
+isTrue<Equal<ValueOf<typeof retracting>, Window.WindowChange<string, number>>>();
+
+// Counting records, and one window for everything, need no event time.
+const unstamped = clicks.pipe(
+  Flow.keyBy((click) => click.user),
+  Flow.window("by-ten", { assigner: Window.count(10), aggregate: Aggregate.count, late: "drop" }),
+);
+isTrue<Equal<(typeof unstamped)["~weir/Flow"]["time"], Flow.NoEventTime>>();
+isTrue<Equal<(typeof unstamped)["~weir/Flow"]["changes"], Flow.Append>>();
 
 // Flows of one key are merged into one; a branch narrows what goes through it.
 const merged = keyedClicks.pipe(Flow.merge(keyedClicks));
