@@ -1,0 +1,115 @@
+/**
+ * Runs the engine record by record, and notes what comes out after each.
+ *
+ * The source hands over one record, and the next one only when the engine has done with it. The clock is moved by hand,
+ * so that windows that follow the clock are the same in every run too.
+ *
+ * @module
+ */
+import { type Cause, Effect, References, type Scope, Stream } from "effect";
+import * as Queue from "effect/Queue";
+import * as TestClock from "effect/testing/TestClock";
+import { setImmediate } from "node:timers/promises";
+import { Flow, Job, Sink, Source } from "@weir/streams";
+import { memoryKv } from "../../src/testing/memory-kv.ts";
+import type { Reading, Row, Scenario, Step } from "./scenario.ts";
+
+/** What happened at one step. */
+export interface Moment {
+  /** `"End"`: the end of the input. */
+  readonly step: Step | { readonly _tag: "End" };
+  /** Whether the record came too late for every window. */
+  readonly isLate: boolean;
+  /** The watermark after it, in milliseconds; -Infinity where there is none. */
+  readonly watermark: number;
+  /** What was said because of it. */
+  readonly rows: ReadonlyArray<Row>;
+}
+
+/** After how many turns of the event loop without news the engine has nothing left to do: it waits for no disk here. */
+const quietTurns = 64;
+
+/** Runs a scenario to its end. */
+export const observe = (scenario: Scenario): Promise<ReadonlyArray<Moment>> =>
+  Effect.runPromise(
+    play(scenario).pipe(
+      Effect.scoped,
+      Effect.provide(TestClock.layer({ warningDelay: "1 hour" })),
+      Effect.provideService(References.MinimumLogLevel, "Warn"),
+    ),
+  );
+
+const play = (
+  { steps, splits = ["0"], pipeline, name }: Scenario,
+): Effect.Effect<ReadonlyArray<Moment>, Job.JobError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const queues = new Map<string, Queue.Queue<Reading, Cause.Done>>();
+    for (const split of splits) queues.set(split, yield* Queue.unbounded<Reading, Cause.Done>());
+    const readings = Source.make({
+      name: "readings",
+      bounded: false,
+      splits: Effect.succeed(splits),
+      read: (split) =>
+        Stream.fromQueue(queues.get(split)!).pipe(
+          Stream.mapEffect((reading) => Effect.succeed({ records: [reading], positions: [0] })),
+        ),
+    });
+    const out = Sink.memory<Row>("out");
+    const job = Job.make({
+      name,
+      guarantee: "exactly-once",
+      flows: [pipeline(readings).pipe(Flow.to(out))],
+    });
+    const running = yield* Job.start(job, {
+      kv: memoryKv(),
+      batchRecordsMax: 1,
+      epochRecordsMax: 1,
+      epochInterval: "100 millis",
+      keyedPartitions: 1,
+    });
+
+    const moments: Array<Moment> = [];
+    let said = 0;
+    let late = 0;
+    const note = (step: Moment["step"]) =>
+      Effect.gen(function* () {
+        yield* settled(running);
+        const { watermarks, operators } = yield* running.metrics;
+        const lateNow = Object.values(operators).reduce((sum, counters) => sum + (counters.late ?? 0), 0);
+        moments.push({
+          step,
+          isLate: lateNow > late,
+          watermark: Object.values(watermarks)[0] ?? -Infinity,
+          rows: out.values().slice(said),
+        });
+        said = out.values().length;
+        late = lateNow;
+      });
+
+    yield* settled(running);
+    for (const step of steps) {
+      yield* TestClock.setTime(step.clock);
+      if (step._tag === "Record") yield* Queue.offer(queues.get(step.split)!, step.reading);
+      yield* settled(running);
+      // What is due by the clock is published with the next epoch.
+      yield* TestClock.adjust("200 millis");
+      yield* note(step);
+    }
+    for (const queue of queues.values()) yield* Queue.end(queue);
+    yield* running.await;
+    yield* note({ _tag: "End" });
+    return moments;
+  });
+
+/** Waits until nothing moves any more. */
+const settled = (running: Job.RunningJob): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    let before = "";
+    for (let turns = 0; turns < quietTurns; turns++) {
+      yield* Effect.promise(() => setImmediate());
+      const { splits, epochs, watermarks, sinks, operators } = yield* running.metrics;
+      const now = JSON.stringify({ splits, epochs, watermarks, sinks, operators });
+      if (now !== before) turns = 0;
+      before = now;
+    }
+  });
