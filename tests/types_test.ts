@@ -10,6 +10,8 @@ import assert from "node:assert/strict";
 const rules: Readonly<Record<string, string | RegExp>> = {
   "no-event-time":
     `Type '"none: call Flow.eventTime first"' is not assignable to type '"event time: a flow is given it once"'`,
+  "trigger-without-event-time":
+    `Type '"none: call Flow.eventTime first"' is not assignable to type '"event time: a flow is given it once"'`,
   "merged-without-event-time":
     `Type '"none: call Flow.eventTime first"' is not assignable to type '"event time: a flow is given it once"'`,
   "event-time-twice":

@@ -25,8 +25,8 @@ export type { Panes };
 /** The windows that an aggregate will do for: all if it merges, else those that put each record in one window. */
 export type WindowsFor<M> = [M] extends [Merges] ? OneWindow | SeveralWindows : OneWindow;
 
-/** What an assigner asks of a flow: event time, or nothing. */
-export type TimeFor<W> = [W] extends [ByEventTime] ? EventTime : EventTime | NoEventTime;
+/** What assigner and trigger ask of a flow: event time if either of them does, or nothing. */
+export type TimeFor<W> = ByEventTime extends W ? EventTime : EventTime | NoEventTime;
 
 /**
  * Whether a window corrects its results. It does when it fires more than once (early, or late within an allowed lateness)
@@ -47,6 +47,7 @@ export interface WindowOptions<
   B,
   M extends Merges | CannotMerge,
   W extends ByEventTime | WithoutEventTime,
+  C extends ByEventTime | WithoutEventTime,
   R2,
   S2 extends End,
   L,
@@ -58,7 +59,7 @@ export interface WindowOptions<
   /** One aggregate, or several under names. */
   readonly aggregate: AggregateShape<A, B, M>;
   /** When a window fires. Default: `Trigger.atWatermark()`, when the watermark reaches its end. */
-  readonly trigger?: Trigger<F>;
+  readonly trigger?: Trigger<F, C>;
   /**
    * What the panes of one window say: `"accumulating"` everything so far, `"discarding"` what is new since the pane before,
    * `"retracting"` everything so far, taking back the pane before.
@@ -111,6 +112,7 @@ export const window = <
   B,
   M extends Merges | CannotMerge,
   W extends ByEventTime | WithoutEventTime,
+  C extends ByEventTime | WithoutEventTime = WithoutEventTime,
   R2 = never,
   S2 extends End = never,
   L extends Duration.Input | undefined = undefined,
@@ -118,8 +120,8 @@ export const window = <
   const P extends Panes = "accumulating",
 >(
   name: string,
-  options: WindowOptions<NoInfer<A>, NoInfer<K>, B, M, W, R2, S2, L, F, P>,
-): <R, S, T extends TimeFor<W>>(
+  options: WindowOptions<NoInfer<A>, NoInfer<K>, B, M, W, C, R2, S2, L, F, P>,
+): <R, S, T extends TimeFor<W | C>>(
   self: Flow<A, never, R, Keyed<K>, T, Append, S>,
 ) => Flow<SaidBy<K, B, P>, never, R | R2, Keyed<K>, T, ChangesOf<L, F, P>, S | S2> =>
 (self) => {

@@ -8,6 +8,7 @@
  * @module
  */
 import { Duration } from "effect";
+import type { ByEventTime, WithoutEventTime } from "./assigner.ts";
 
 /** Fires at most once in the life of a window, so it fires one result for each key. */
 export type FiresOnce = "once";
@@ -15,18 +16,25 @@ export type FiresOnce = "once";
 /** May fire several times, so a result may follow that says more. */
 export type FiresRepeatedly = "repeatedly";
 
-/** When a window fires. `F` says whether that may be more than once. */
-export interface Trigger<out F extends FiresOnce | FiresRepeatedly = FiresOnce | FiresRepeatedly> {
+/** When a window fires. `F` says whether that may be more than once, `T` whether it looks at event time by itself. */
+export interface Trigger<
+  out F extends FiresOnce | FiresRepeatedly = FiresOnce | FiresRepeatedly,
+  out T extends ByEventTime | WithoutEventTime = ByEventTime | WithoutEventTime,
+> {
   /** Whether it may fire more than once. */
   readonly fires: F;
+  /** Whether its conditions look at event time. */
+  readonly time: T;
   /** What it is made of. */
   readonly rule: TriggerRule;
 }
 
-/** A condition of one pane: it is met or it is not yet. */
-export interface Condition {
+/** A condition of one pane: it is met or it is not yet. `T` says whether it looks at event time. */
+export interface Condition<out T extends ByEventTime | WithoutEventTime = ByEventTime | WithoutEventTime> {
   /** Tells a condition from a trigger. */
   readonly "~weir/Condition": true;
+  /** Whether it looks at event time. */
+  readonly time: T;
   /** What it is made of. */
   readonly rule: ConditionRule;
 }
@@ -127,7 +135,11 @@ export const usesClock = (rule: TriggerRule): boolean => {
 
 const nextMultiple = (time: number, interval: number): number => (Math.floor(time / interval) + 1) * interval;
 
-const condition = (rule: ConditionRule): Condition => ({ "~weir/Condition": true, rule });
+const condition = <T extends ByEventTime | WithoutEventTime>(time: T, rule: ConditionRule): Condition<T> => ({
+  "~weir/Condition": true,
+  time,
+  rule,
+});
 
 const positiveMillis = (what: string, input: Duration.Input): number => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
@@ -151,13 +163,13 @@ const positiveMillis = (what: string, input: Duration.Input): number => {
  * const everyHundred = Trigger.atWatermark({ early: Trigger.afterCount(100) });
  * ```
  */
-export const afterCount = (count: number): Condition => {
+export const afterCount = (count: number): Condition<WithoutEventTime> => {
   if (!Number.isSafeInteger(count) || count <= 0) {
     throw new RangeError(
       `Cannot make a trigger as its count must be a whole number above 0: current value is ${count}`,
     );
   }
-  return condition({ _tag: "AfterCount", count });
+  return condition("no event time", { _tag: "AfterCount", count });
 };
 
 /**
@@ -175,8 +187,8 @@ export const afterCount = (count: number): Condition => {
  * const everyMinute = Trigger.atWatermark({ early: Trigger.afterEventTime("1 minute") });
  * ```
  */
-export const afterEventTime = (interval: Duration.Input): Condition =>
-  condition({ _tag: "AfterEventTime", interval: positiveMillis("an interval of event time", interval) });
+export const afterEventTime = (interval: Duration.Input): Condition<ByEventTime> =>
+  condition("event time", { _tag: "AfterEventTime", interval: positiveMillis("an interval of event time", interval) });
 
 /**
  * Once `delay` has gone by on the clock since the first record after the last pane came.
@@ -193,12 +205,19 @@ export const afterEventTime = (interval: Duration.Input): Condition =>
  * const live = Trigger.atWatermark({ early: Trigger.afterProcessingTime("10 seconds") });
  * ```
  */
-export const afterProcessingTime = (delay: Duration.Input): Condition =>
-  condition({ _tag: "AfterProcessingTime", delay: positiveMillis("a delay of processing time", delay) });
+export const afterProcessingTime = (delay: Duration.Input): Condition<WithoutEventTime> =>
+  condition("no event time", {
+    _tag: "AfterProcessingTime",
+    delay: positiveMillis("a delay of processing time", delay),
+  });
 
-const several = (_tag: "FirstOf" | "AllOf", conditions: ReadonlyArray<Condition>): Condition => {
-  if (conditions.length === 0) throw new RangeError(`Cannot make a trigger as it must have a condition: there is none`);
-  return condition({ _tag, conditions: conditions.map(({ rule }) => rule) });
+const several = <T extends ByEventTime | WithoutEventTime>(
+  _tag: "FirstOf" | "AllOf",
+  conditions: ReadonlyArray<Condition<T>>,
+): Condition<T> => {
+  const stamped = conditions.find(({ time }) => time === "event time") ?? conditions.at(0);
+  if (stamped === undefined) throw new RangeError(`Cannot make a trigger as it must have a condition: there is none`);
+  return condition(stamped.time, { _tag, conditions: conditions.map(({ rule }) => rule) });
 };
 
 /**
@@ -213,7 +232,9 @@ const several = (_tag: "FirstOf" | "AllOf", conditions: ReadonlyArray<Condition>
  * const soon = Trigger.firstOf(Trigger.afterCount(1_000), Trigger.afterProcessingTime("5 seconds"));
  * ```
  */
-export const firstOf = (...conditions: ReadonlyArray<Condition>): Condition => several("FirstOf", conditions);
+export const firstOf = <T extends ByEventTime | WithoutEventTime>(
+  ...conditions: ReadonlyArray<Condition<T>>
+): Condition<T> => several("FirstOf", conditions);
 
 /**
  * Once all of several conditions are met.
@@ -227,7 +248,9 @@ export const firstOf = (...conditions: ReadonlyArray<Condition>): Condition => s
  * const worthwhile = Trigger.allOf(Trigger.afterCount(10), Trigger.afterEventTime("1 minute"));
  * ```
  */
-export const allOf = (...conditions: ReadonlyArray<Condition>): Condition => several("AllOf", conditions);
+export const allOf = <T extends ByEventTime | WithoutEventTime>(
+  ...conditions: ReadonlyArray<Condition<T>>
+): Condition<T> => several("AllOf", conditions);
 
 /** Each record is a pane of its own. */
 const eachRecord: ConditionRule = { _tag: "AfterCount", count: 1 };
@@ -265,8 +288,9 @@ export interface AtWatermarkOptions<E extends Condition | undefined = Condition 
  */
 export const atWatermark = <E extends Condition | undefined = undefined>(
   options: AtWatermarkOptions<E> = {},
-): Trigger<E extends Condition ? FiresRepeatedly : FiresOnce> => ({
+): Trigger<E extends Condition ? FiresRepeatedly : FiresOnce, E extends Condition<infer T> ? T : WithoutEventTime> => ({
   fires: (options.early === undefined ? "once" : "repeatedly") as E extends Condition ? FiresRepeatedly : FiresOnce,
+  time: (options.early?.time ?? "no event time") as E extends Condition<infer T> ? T : WithoutEventTime,
   rule: {
     _tag: "AtWatermark",
     early: options.early?.rule ?? null,
@@ -285,8 +309,11 @@ export const atWatermark = <E extends Condition | undefined = undefined>(
  * const firstTen = Trigger.once(Trigger.afterCount(10));
  * ```
  */
-export const once = (condition: Condition): Trigger<FiresRepeatedly> => ({
+export const once = <T extends ByEventTime | WithoutEventTime>(
+  condition: Condition<T>,
+): Trigger<FiresRepeatedly, T> => ({
   fires: "repeatedly",
+  time: condition.time,
   rule: { _tag: "Once", condition: condition.rule },
 });
 
@@ -300,8 +327,11 @@ export const once = (condition: Condition): Trigger<FiresRepeatedly> => ({
  * const everyTen = Trigger.repeatedly(Trigger.afterCount(10));
  * ```
  */
-export const repeatedly = (condition: Condition): Trigger<FiresRepeatedly> => ({
+export const repeatedly = <T extends ByEventTime | WithoutEventTime>(
+  condition: Condition<T>,
+): Trigger<FiresRepeatedly, T> => ({
   fires: "repeatedly",
+  time: condition.time,
   rule: { _tag: "Repeatedly", condition: condition.rule },
 });
 
