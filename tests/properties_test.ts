@@ -111,7 +111,8 @@ const fireOnce = ({ assigner, trigger, lateness }: WindowPlan): boolean =>
   lateness === 0 && Oracle.isDefault(trigger) && assigner.kind !== "count";
 
 /** Which of a plan's numbers belongs to a record. */
-const pick = (numbers: ReadonlyArray<number>, { v }: Item): number => numbers[Math.abs(v) % numbers.length];
+const pick = (numbers: ReadonlyArray<number>, item: Item): number =>
+  numbers.length === 1 ? numbers[0] : numbers[Math.abs(item.v) % numbers.length];
 
 /** The windows of a record, where a function gives them. */
 const spansOf = (sizes: ReadonlyArray<number>) => (time: number, { v }: Item): Array<Window.Window> =>
@@ -203,23 +204,11 @@ const assignerOf = (assigner: AssignerPlan): Window.Assigner<Item> => {
       return gaps.length === 1 ? Window.session({ gap: gaps[0] }) : Window.session({ gap: (item) => pick(gaps, item) });
     }
     case "spans":
-      return {
-        _tag: "Spans",
-        windows: "windows overlap or grow together: give them an aggregate that merges",
-        time: "event time",
-        fingerprint: `spans(${assigner.sizes})`,
-        assign: spansOf(assigner.sizes),
-      };
+      return Window.custom({ name: `sizes ${assigner.sizes}`, assign: spansOf(assigner.sizes), overlapping: true });
     case "global":
       return Window.global;
     case "count":
-      return {
-        _tag: "Count",
-        windows: "windows overlap or grow together: give them an aggregate that merges",
-        time: "no event time",
-        size: assigner.size,
-        slide: assigner.slide,
-      };
+      return Window.count(assigner);
   }
 };
 
