@@ -51,10 +51,7 @@ class Accumulator<A, B> {
 
   /** What is stored of it. */
   stored(): { readonly numbers: ReadonlyArray<number>; readonly objects: ReadonlyArray<unknown> } {
-    return structuredClone({
-      numbers: [...this.numbers],
-      objects: this.#aggregate.objects.map((codec, j) => codec.encode(this.objects[margin + j])),
-    });
+    return structuredClone({ numbers: [...this.numbers], objects: this.encoded() });
   }
 
   /** Another accumulator, made from what is stored of this one. */
@@ -62,8 +59,18 @@ class Accumulator<A, B> {
     const { numbers, objects } = this.stored();
     const copy = new Accumulator(this.#aggregate);
     copy.numbers.set(numbers);
-    this.#aggregate.objects.forEach((codec, j) => copy.objects[margin + j] = codec.decode(objects[j]));
-    return copy;
+    return copy.decode(objects);
+  }
+
+  /** What is to be stored of its objects, before it is written. */
+  encoded(): ReadonlyArray<unknown> {
+    return this.#aggregate.objects.map((codec, j) => codec.encode(this.objects[margin + j]));
+  }
+
+  /** Takes its objects from what was encoded. */
+  decode(encoded: ReadonlyArray<unknown>): this {
+    this.#aggregate.objects.forEach((codec, j) => this.objects[margin + j] = codec.decode(encoded[j]));
+    return this;
   }
 
   answer(): B {
@@ -341,6 +348,18 @@ for (const [name, subject] of all) {
       }
       assert.deepEqual(accumulator.answer(), undisturbed.answer());
       assert.deepEqual(accumulator.stored(), undisturbed.stored(), "nothing is lost in storing");
+    })));
+
+  Deno.test(`${name} is encoded as it is then, and what is decoded is on its own`, () =>
+    fc.assert(fc.property(anyItems, anyItems, (items, later) => {
+      const accumulator = new Accumulator(aggregate).add(items, at);
+      const encoded = accumulator.encoded();
+      const before = structuredClone(encoded);
+      accumulator.add(later, at);
+      assert.deepEqual(encoded, before, "what is not written yet does not go on");
+      const decoded = new Accumulator(aggregate).decode(encoded).add(later, at);
+      assert.deepEqual(encoded, before, "what was read is not kept");
+      decoded.assertNeighboursUntouched();
     })));
 
   Deno.test(`${name} begins anew where another accumulator was`, () =>
@@ -655,6 +674,7 @@ Deno.test("quantiles at the limits of numbers are numbers that came", () => {
   assert.deepEqual(answer(NaN), [NaN, NaN, NaN]);
   assert.deepEqual(answer(7), [7, 7, 7]);
   assert.deepEqual(answer(-Infinity, 0, Infinity), [-Infinity, 0, Infinity]);
+  assert.deepEqual(answer(-0, 0, -0), [0, 0, 0]);
   const max = Number.MAX_VALUE;
   assert.deepEqual(answer(max, max, max), [max, max, max]);
   const min = Number.MIN_VALUE;
