@@ -352,7 +352,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     } else {
       const condition = this.#conditionOf(cell);
       if (condition !== null && isMet(condition, cell, time, this.#context.now)) {
-        this.#fire(cell, time < cell.end ? "early" : "late", false);
+        this.#fire(cell, time < cell.end ? "early" : time === cell.end ? "on-time" : "late", false);
       }
     }
     this.#schedule(cell, time);

@@ -67,6 +67,12 @@ export interface TableOptions<A> {
   /** The row's value: anything the structured clone algorithm copies, of at most 65,536 bytes. */
   readonly value: (value: NoInfer<A>) => unknown;
   /**
+   * Which rows take their key out of the table instead of writing it, such as results that are taken back.
+   *
+   * @default {none}
+   */
+  readonly removes?: (value: NoInfer<A>) => boolean;
+  /**
    * What all keys begin with.
    *
    * @default {[name]}
@@ -84,6 +90,8 @@ export interface TableOptions<A> {
 interface TableRow {
   readonly key: KvKey;
   readonly value: unknown;
+  /** Whether the row takes its key out of the table. */
+  readonly removes: boolean;
   readonly bytes: number;
 }
 
@@ -100,12 +108,19 @@ interface TableRow {
  *
  * @example
  * ```ts
- * import { Sink } from "@weir/streams";
+ * import { Sink, type Window } from "@weir/streams";
  *
  * const hourly = Sink.table<{ carrier: string; hour: number; flights: number }>("hourly", {
  *   path: "out/hourly.kv",
  *   key: (row) => [row.carrier, row.hour],
  *   value: (row) => row.flights,
+ * });
+ * // A window whose panes retract each other: what it takes back is taken out.
+ * const visits = Sink.table<Window.WindowChange<string, number>>("visits", {
+ *   path: "out/visits.kv",
+ *   key: ({ key, window }) => [key, window.start, window.end],
+ *   value: ({ value }) => value,
+ *   removes: ({ change }) => change === "retract",
  * });
  * // Read it with `kv.list({ prefix: ["hourly", "AA"] })` after `const kv = await Deno.openKv("out/hourly.kv")`.
  * ```
@@ -123,7 +138,10 @@ export function table<A>(name: string, options: TableOptions<A>): Sink<A, Idempo
     name,
     driver: {
       kind: "idempotent",
-      encode: (value: A): TableRow => row(name, [...prefix, ...options.key(value)], copy(options.value(value))),
+      encode: (value: A): TableRow => {
+        const removes = options.removes?.(value) ?? false;
+        return row(name, [...prefix, ...options.key(value)], removes ? null : copy(options.value(value)), removes);
+      },
       byteLength: (row: TableRow) => row.bytes,
       open: (context) =>
         Effect.flatMap(Effect.mapError(kv.open(path), kvFailure(name, path, 0)), (store) => {
@@ -140,7 +158,7 @@ export function table<A>(name: string, options: TableOptions<A>): Sink<A, Idempo
 
 const markerRoot = "weir";
 
-const row = (table: string, key: KvKey, value: unknown): TableRow => {
+const row = (table: string, key: KvKey, value: unknown, removes: boolean): TableRow => {
   const refuse = (rule: string, current: string) => {
     throw new RangeError(`Cannot write a row of table "${table}" as ${rule}: current value is ${current}`);
   };
@@ -157,7 +175,7 @@ const row = (table: string, key: KvKey, value: unknown): TableRow => {
   if (bytesOfValue > valueBytesMax) {
     refuse(`its value must not have more than ${valueBytesMax} bytes`, `${bytesOfValue} bytes at key ${keyText()}`);
   }
-  return { key, value, bytes: bytesOfKey + bytesOfValue };
+  return { key, value, removes, bytes: bytesOfKey + bytesOfValue };
 };
 
 /**
@@ -287,7 +305,9 @@ class TableWriter {
           this.#seen = found;
           return found.marker;
         }
-        const mutations: Array<KvMutation> = next.rows.map(({ key, value }) => ({ type: "set", key, value }));
+        const mutations: Array<KvMutation> = next.rows.map(({ key, value, removes }) =>
+          removes ? { type: "delete", key } : { type: "set", key, value }
+        );
         mutations.push({ type: "set", key: this.#markerKey, value: next.marker });
         const checks = [{ key: this.#markerKey, versionstamp: found.versionstamp }];
         const versionstamp = yield* this.#orFail(epoch, this.store.commit({ checks, mutations }));
