@@ -13,6 +13,7 @@ import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
 import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
 import type { Delta } from "../kv-state/delta.ts";
+import { usesClock } from "../windows/trigger.ts";
 import { UserCodeError } from "./errors.ts";
 import type { Edge, Graph, Stage } from "./graph.ts";
 import type { MapEffectNode, Node, OnErrorNode, WindowNode } from "./node.ts";
@@ -49,10 +50,23 @@ export interface Task {
 export interface Assembly {
   readonly tasks: ReadonlyArray<Task>;
   readonly ingest: Task;
-  /** Where the records of each split enter, by the number of the split. */
-  readonly entries: ReadonlyArray<Receiver>;
+  /** Where the records of each source enter, and which splits it has. */
+  readonly entries: ReadonlyArray<SourceEntry>;
+  /** The event times that the ingest itself stamps. */
   readonly eventTimes: ReadonlyArray<EventTimeOperator>;
+  /** Every event time, also those behind an Effect. */
+  readonly allEventTimes: ReadonlyArray<EventTimeOperator>;
+  /** The silences after which somebody takes a split for idle, by the number of the split, in milliseconds. */
+  readonly silenceLengths: ReadonlyArray<ReadonlyArray<number>>;
+  /** Whether a window looks at the clock. */
+  readonly usesClock: boolean;
   readonly gauge: OutputGauge;
+}
+
+/** Where a source enters a job. */
+export interface SourceEntry {
+  readonly receiver: Receiver;
+  readonly splits: ReadonlyArray<number>;
 }
 
 /** What an assembly is made for. */
@@ -303,7 +317,10 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
   const [ingestStage, ...stages] = graph.stages;
   const { task: ingest, entryOf } = makeTask(ingestStage, 0);
-  const bySource = new Map(graph.sources.map((node) => [node.source.name, entryOf(node)]));
+  const entries = [...Map.groupBy(graph.sources, ({ source }) => source).values()].map((nodes): SourceEntry => ({
+    receiver: broadcast(nodes.map(entryOf)),
+    splits: splitsOf(nodes[0]),
+  }));
   const tasks = [
     ingest,
     ...stages.flatMap((stage) =>
@@ -313,13 +330,24 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   return {
     tasks,
     ingest,
-    entries: splits.map(({ source }) => bySource.get(source)!),
-    eventTimes: ingest.statefuls.filter((operator): operator is EventTimeOperator =>
-      operator instanceof EventTimeOperator
+    entries,
+    eventTimes: ingest.statefuls.filter(isEventTime),
+    allEventTimes: tasks.flatMap(({ statefuls }) => statefuls.filter(isEventTime)),
+    silenceLengths: splits.map((_, split) =>
+      graph.nodes.flatMap((node) =>
+        node._tag === "EventTime" && node.idleAfter !== null && splitsOf(node).includes(split) ? [node.idleAfter] : []
+      )
     ),
+    usesClock: graph.nodes.some((node) => node._tag === "Window" && looksAtClock(node)),
     gauge,
   };
 };
+
+const isEventTime = (operator: Stateful): operator is EventTimeOperator => operator instanceof EventTimeOperator;
+
+/** Whether a window must learn that time goes by. */
+const looksAtClock = ({ assigner, trigger }: WindowNode): boolean =>
+  (assigner._tag === "Sliding" && assigner.time === "no event time") || usesClock(trigger);
 
 /** Whether the results of a window reach another one. */
 const hasSecondWindow = (graph: Graph): boolean => {

@@ -10,12 +10,15 @@
 import { Effect, type Scope } from "effect";
 import { type Exchange, wakeReaders } from "../actors/exchange.ts";
 import { type Barrier, endOfRound } from "../actors/message.ts";
-import type { Letter, Receiver } from "../actors/receiver.ts";
+import type { Letter } from "../actors/receiver.ts";
 import type { Signal } from "../actors/signal.ts";
 import type { TaskContext } from "../actors/task-context.ts";
-import { beginningOfTime } from "../windows/watermark.ts";
+import { beginningOfTime, endOfTime } from "../windows/watermark.ts";
+import { align, ownWatermark } from "./alignment.ts";
+import type { SourceEntry } from "./assembly.ts";
 import type { EventTimeOperator } from "./operators/event-time.ts";
 import { type Position, Rejected } from "./source.ts";
+import { Silences } from "./silences.ts";
 import type { SplitReader } from "./split-reader.ts";
 import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
 
@@ -24,6 +27,12 @@ export const mergeRecords = 1_024;
 
 /** How long the ingest works before it lets timers, commits and other waiting work have their turn, in milliseconds. */
 export const turnMillis = 4;
+
+/**
+ * How often time is passed on where nothing comes, in milliseconds, for windows that look at the clock: they fire by at
+ * most about twice this late.
+ */
+export const tickMillis = 100;
 
 /** What the rest of the job wants of the ingest. */
 export interface IngestControl {
@@ -42,41 +51,51 @@ export interface IngestOptions {
   readonly context: TaskContext;
   readonly control: IngestControl;
   readonly readers: ReadonlyArray<SplitReader>;
-  /** Where the records of each split go, by the number of the split. */
-  readonly entries: ReadonlyArray<Receiver>;
+  /** Where the records of each source go. */
+  readonly entries: ReadonlyArray<SourceEntry>;
   readonly eventTimes: ReadonlyArray<EventTimeOperator>;
   readonly exchanges: ReadonlyArray<Exchange>;
+  /** The silences after which somebody takes a split for idle, by the number of the split, in milliseconds. */
+  readonly silenceLengths: ReadonlyArray<ReadonlyArray<number>>;
+  /** Whether somebody must learn that time goes by when nothing comes. */
+  readonly usesClock: boolean;
   readonly batchRecordsMax: number;
+  /** Whether to read no more than what the sources have when they first say that this is all. */
+  readonly untilCaughtUp: boolean;
   /** Whether the epoch has grown so large that it must end before anything more is read. */
   readonly isFull: (recordsInEpoch: number) => boolean;
   /** The split whose turn it was when the last epoch ended. */
   readonly current: SplitReader | null;
   /** The epoch that was committed last. */
-  readonly epoch: number;
+  readonly epoch: () => number;
   readonly onBarrier: (barrier: Barrier, isEmpty: boolean, current: SplitReader | null) => void;
   readonly onThrow: (thrown: unknown) => UserCodeError;
 }
 
-/** Runs until every split has ended, or the job was asked to stop. */
+/** Runs until every split has ended or, if so wanted, is caught up with, or the job was asked to stop. */
 export const runIngest = (
   options: IngestOptions,
 ): Effect.Effect<void, SourceError | UserCodeError, Scope.Scope> =>
   Effect.gen(function* () {
     const { context, control, readers, entries, eventTimes, exchanges } = options;
     const isBounded = readers.every((reader) => reader.source.bounded);
-    let epoch = options.epoch;
     let roundsInEpoch = 0;
+    let ticksInEpoch = 0;
     let recordsInEpoch = 0;
     const clock = yield* Effect.clockWith(Effect.succeed);
     let turnBegan = clock.currentTimeMillisUnsafe();
     let current = options.current;
+    const silences = new Silences({ context, readers, lengths: options.silenceLengths, now: turnBegan });
+    const aligned = eventTimes.filter((one): one is EventTimeOperator & { readonly maxDrift: number } =>
+      one.maxDrift !== null
+    );
+    const entryOf = readers.map((reader) => entries.find(({ splits }) => splits.includes(reader.split))!);
 
     /** The split's own watermark: it says how far behind the others the split is. */
-    const watermarkOf = (reader: SplitReader): number => {
-      let least = Infinity;
-      for (const eventTime of eventTimes) least = Math.min(least, eventTime.watermarkOf(reader.split) ?? Infinity);
-      return least === Infinity ? beginningOfTime : least;
-    };
+    const watermarkOf = (reader: SplitReader): number => ownWatermark(eventTimes, reader.split) ?? beginningOfTime;
+
+    /** Whether a split is not worth waiting for. */
+    const isIdle = ({ split }: SplitReader): boolean => context.silences[split] > 0;
 
     /** How many records may be read of a split before another may be chosen or a batch is full. */
     const limitOf = (reader: SplitReader): number =>
@@ -95,11 +114,16 @@ export const runIngest = (
       reader.count % mergeRecords !== 0 && !(reader.exhausted && reader.buffered === 0);
 
     const choose = (): SplitReader | null => {
-      if (isBounded && current !== null && hasTurn(current)) return current;
+      if (!isBounded && aligned.length > 0) align(readers, aligned);
+      if (
+        isBounded && current !== null && current.isRead && hasTurn(current) && !(isIdle(current) && !isReady(current))
+      ) {
+        return current;
+      }
       let chosen: SplitReader | null = null;
       let least = Infinity;
       for (const reader of readers) {
-        if (reader.ended || (!isBounded && !isReady(reader))) continue;
+        if (!reader.isRead || reader.paused || ((!isBounded || isIdle(reader)) && !isReady(reader))) continue;
         const watermark = watermarkOf(reader);
         // Live splits that are level take turns, so that none of them is left unread and holds the watermark back.
         const isBehind = !isBounded && watermark === least && chosen !== null && reader.count < chosen.count;
@@ -119,23 +143,49 @@ export const runIngest = (
 
     const barrier = (last: boolean) =>
       Effect.gen(function* () {
-        const message: Barrier = { _tag: "Barrier", epoch: ++epoch, last };
+        const message: Barrier = { _tag: "Barrier", epoch: options.epoch() + 1, last };
         control.idle = false;
         control.due = false;
         options.onBarrier(message, roundsInEpoch === 0, current);
         roundsInEpoch = 0;
+        ticksInEpoch = 0;
         recordsInEpoch = 0;
         for (const exchange of exchanges) {
           const full = exchange.barrier(message);
-          if (full !== undefined) yield* afterWaking(full);
+          if (full !== undefined) yield* afterBlocking(full);
         }
       });
 
-    const round = (reader: SplitReader): boolean => {
-      const entry = entries[reader.split];
-      context.split = reader.split;
+    /** Waits for what is not the sources' fault: no split is silent meanwhile. */
+    const afterBlocking = (waiting: Effect.Effect<void>): Effect.Effect<void> =>
+      Effect.andThen(afterWaking(waiting), Effect.sync(() => silences.skip(clock.currentTimeMillisUnsafe())));
+
+    /** The watermark that a source says by itself: it knows only its end. */
+    const watermarkAtSource = ({ splits }: SourceEntry): number =>
+      splits.every((split) => readers[split].ended) ? endOfTime : beginningOfTime;
+
+    let isFirst = true;
+    const beginRound = (split: number): void => {
+      context.split = split;
       context.round++;
       context.now = Math.max(context.now, clock.currentTimeMillisUnsafe());
+      if (!isFirst) return;
+      isFirst = false;
+      // Nobody else tells of the end of a source without splits.
+      for (const entry of entries) if (watermarkAtSource(entry) === endOfTime) entry.receiver.watermark(endOfTime);
+    };
+
+    /** A round without records: it passes on that time goes by, or that splits have fallen silent. */
+    const emptyRound = (): void => {
+      beginRound(current?.split ?? 0);
+      context.ordinal = endOfRound;
+      for (const entry of entries) entry.receiver.watermark(watermarkAtSource(entry));
+    };
+
+    const round = (reader: SplitReader): boolean => {
+      const { receiver: entry } = entryOf[reader.split];
+      silences.wake(reader.split);
+      beginRound(reader.split);
       let ordinal = 0;
       const limit = limitOf(reader);
       const { source, split } = context.splits[reader.split];
@@ -152,22 +202,28 @@ export const runIngest = (
       const ended = taken === 0;
       if (ended) {
         reader.ended = true;
+        silences.end(reader.split);
         for (const eventTime of eventTimes) eventTime.splitEnded(reader.split);
       }
       context.ordinal = endOfRound;
-      entry.watermark(beginningOfTime);
+      entry.watermark(watermarkAtSource(entryOf[reader.split]));
       roundsInEpoch++;
       recordsInEpoch += taken;
       return ended;
     };
 
+    const ticker = Math.min(silences.lookMillis ?? Infinity, options.usesClock ? tickMillis : Infinity);
+    if (ticker !== Infinity) {
+      const tick = Effect.sync(() => control.signal.notify());
+      yield* Effect.sleep(ticker).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped);
+    }
     if (!isBounded) { for (const reader of readers) if (!reader.ended) yield* reader.start(); }
     for (;;) {
       const failed = readers.find((reader) => reader.failure !== null);
       if (failed !== undefined) return yield* Effect.fail(failed.failure!);
-      const isOver = control.stop || readers.every((reader) => reader.ended);
+      const isOver = control.stop || readers.every((reader) => !reader.isRead);
       const isFull = options.isFull(recordsInEpoch);
-      if (isOver || isFull || (control.due && roundsInEpoch > 0)) {
+      if (isOver || isFull || (control.due && roundsInEpoch + ticksInEpoch > 0)) {
         if (control.idle) {
           yield* barrier(isOver);
           wakeReaders(exchanges);
@@ -175,14 +231,35 @@ export const runIngest = (
           continue;
         }
         if (isOver || isFull) {
-          yield* afterWaking(control.signal.wait);
+          yield* afterBlocking(control.signal.wait);
           continue;
+        }
+      }
+      if (ticker !== Infinity) {
+        const now = clock.currentTimeMillisUnsafe();
+        const isSilent = silences.look(now);
+        if (isSilent || (options.usesClock && now >= context.now + tickMillis)) {
+          try {
+            emptyRound();
+          } catch (thrown) {
+            return yield* Effect.fail(options.onThrow(thrown));
+          }
+          if (isSilent) roundsInEpoch++;
+          else ticksInEpoch++;
+          for (const exchange of exchanges) {
+            const full = exchange.flush(false);
+            if (full !== undefined) yield* afterBlocking(full);
+          }
         }
       }
       const reader = choose();
       if (reader !== null) yield* reader.start();
       if (reader === null || !isReady(reader)) {
         yield* afterWaking(control.signal.wait);
+        continue;
+      }
+      if (options.untilCaughtUp && reader.exhausted && reader.buffered === 0) {
+        reader.caughtUp = true;
         continue;
       }
       current = reader;
@@ -194,7 +271,7 @@ export const runIngest = (
       }
       for (const exchange of exchanges) {
         const full = exchange.flush(ended);
-        if (full !== undefined) yield* afterWaking(full);
+        if (full !== undefined) yield* afterBlocking(full);
       }
       if (clock.currentTimeMillisUnsafe() - turnBegan >= turnMillis) {
         yield* afterWaking(Effect.yieldNow);

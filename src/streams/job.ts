@@ -80,6 +80,12 @@ export const make = <
       refuse(`guarantee "${guarantee}" needs sources that replay: current value is "${source.name}"`);
     }
   }
+  for (const node of graph.nodes) {
+    // Elsewhere its watermarks come to the ingest too late to hold a split back in time.
+    if (node._tag === "EventTime" && node.maxDrift !== null && graph.stageOf(node).kind !== "ingest") {
+      refuse("maxDrift needs an event time that is stamped before the first Effect and window: current value is not");
+    }
+  }
   const job: Omit<JobImpl, "~weir/Job"> = { graph, name, guarantee };
   return job as JobImpl;
 };

@@ -4,6 +4,7 @@
  * @module
  */
 import type { MailboxStats } from "../actors/mailbox.ts";
+import type { Lateness } from "../windows/delay-histogram.ts";
 import type { Counters } from "./operators/stateful.ts";
 import type { Position } from "./source.ts";
 
@@ -19,6 +20,12 @@ export interface SplitMetrics {
   readonly records: number;
   /** Whether it has been read to its end. */
   readonly ended: boolean;
+  /** Its own watermark, in epoch milliseconds; null where its records are given no event time. */
+  readonly watermark: number | null;
+  /** Whether it has been silent for so long that it does not hold the watermark back. */
+  readonly idle: boolean;
+  /** Whether it is not read, being too far ahead of others. */
+  readonly paused: boolean;
   /** How much is known to lie ahead, in `lagUnit`. */
   readonly lag: number;
   /** The unit of `lag`. */
@@ -75,6 +82,8 @@ export interface JobMetrics {
   readonly splits: ReadonlyArray<SplitMetrics>;
   /** The event time that each of the job's watermarks has reached, in epoch milliseconds, by operator. */
   readonly watermarks: Readonly<Record<string, number>>;
+  /** How late records came for each of the job's event times, over the life of the job. */
+  readonly lateness: Readonly<Record<string, Lateness>>;
   /** What operators have counted, by their names. */
   readonly operators: Readonly<Record<string, Counters>>;
   /** What waits between the stages. */

@@ -14,13 +14,15 @@ import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/error
 import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
-import type { KvProvider } from "../kv-state/kv.ts";
+import type { Kv, KvProvider } from "../kv-state/kv.ts";
+import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
 import { type IngestControl, runIngest } from "./ingest.ts";
 import { fingerprints, graphOf, type Job } from "./job.ts";
 import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from "./metrics.ts";
 import type { Counters } from "./operators/stateful.ts";
+import { passesOf, type RunMode } from "./run-mode.ts";
 import { type SplitProgress, SplitReader } from "./split-reader.ts";
 
 /** Everything that can end a job. */
@@ -64,6 +66,11 @@ export interface RunOptions {
    */
   readonly keyedPartitions?: number;
   /**
+   * How far the run goes: on and on, through what is there, or through what is there again and again. Default:
+   * `"continuous"`.
+   */
+  readonly mode?: RunMode;
+  /**
    * When to start anew from the last epoch after an error that may pass (a source, sink or store that failed).
    * Default: five times, after 100 milliseconds and then twice as long each time.
    */
@@ -85,8 +92,11 @@ export const runDefaults = {
 export interface JobSummary {
   /** The name of the job. */
   readonly job: string;
-  /** `"ended"` when every source has ended and every window has fired; `"stopped"` when it was asked to stop. */
-  readonly outcome: "ended" | "stopped";
+  /**
+   * `"ended"` when every source has ended and every window has fired; `"stopped"` when it was asked to stop; `"caught-up"`
+   * when what was available has been processed, and windows are left open.
+   */
+  readonly outcome: "ended" | "stopped" | "caught-up";
   /** What could be read from it at its end. */
   readonly metrics: JobMetrics;
 }
@@ -117,7 +127,7 @@ interface Control {
 interface RunState {
   stop: boolean;
   restarts: number;
-  /** Wakes the ingest of the attempt that is running. */
+  /** Wakes whatever of the attempt waits: the ingest, or the rest between two passes. */
   notify: () => void;
   metrics: () => JobMetrics;
 }
@@ -128,6 +138,7 @@ const emptyMetrics = (job: string): JobMetrics => ({
   restarts: 0,
   splits: [],
   watermarks: {},
+  lateness: {},
   operators: {},
   queues: [],
   sinks: [],
@@ -188,7 +199,7 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
     const done = yield* Deferred.make<JobSummary, JobError>();
     const attempt = Effect.suspend(() => {
       state.restarts++;
-      return Effect.scoped(runOnce(job, options, state));
+      return Effect.scoped(runPasses(job, options, state));
     }) as Effect.Effect<JobSummary, JobError, R>;
     const schedule: Schedule.Schedule<unknown, JobError> = options.restart ??
       Schedule.exponential(runDefaults.restartMillisMin).pipe(Schedule.upTo({ times: runDefaults.restartsMax }));
@@ -237,11 +248,39 @@ export const run = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<Job
     R
   >;
 
-/** One attempt: from the last epoch until the job ends or something fails. */
-const runOnce = (
+/** One attempt: as many passes as the mode asks for, until the job ends or something fails. */
+const runPasses = (
   job: Job<unknown>,
   options: RunOptions,
   state: RunState,
+): Effect.Effect<JobSummary, JobError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { untilCaughtUp, everyMillis } = yield* passesOf(job.name, graphOf(job), options.mode ?? "continuous");
+    const kv = yield* (options.kv ?? denoKv).open(options.state ?? `.weir/${job.name}.kv`);
+    const attempt: Attempt = { began: yield* Clock.currentTimeMillis, epochs: emptyMetrics(job.name).epochs };
+    for (;;) {
+      const summary = yield* Effect.scoped(runPass(job, options, state, { kv, untilCaughtUp, attempt }));
+      if (everyMillis === null || summary.outcome !== "caught-up") return summary;
+      const rest = new Signal();
+      state.notify = () => rest.notify();
+      const sinceLast = (yield* Clock.currentTimeMillis) % everyMillis;
+      if (!state.stop) yield* Effect.race(Effect.sleep(everyMillis - sinceLast), rest.wait);
+      if (state.stop) return { ...summary, outcome: "stopped" };
+    }
+  });
+
+/** What the passes of one attempt share. */
+interface Attempt {
+  readonly began: number;
+  epochs: EpochMetrics;
+}
+
+/** One pass: from the last epoch until the job ends, is asked to stop or, if so wanted, has caught up. */
+const runPass = (
+  job: Job<unknown>,
+  options: RunOptions,
+  state: RunState,
+  { kv, untilCaughtUp, attempt }: { readonly kv: Kv; readonly untilCaughtUp: boolean; readonly attempt: Attempt },
 ): Effect.Effect<JobSummary, JobError, Scope.Scope> =>
   Effect.gen(function* () {
     const graph = graphOf(job);
@@ -249,10 +288,8 @@ const runOnce = (
     const epochBytesMax = options.epochBytesMax ?? runDefaults.epochBytesMax;
     const epochRecordsMax = options.epochRecordsMax ?? Infinity;
     const keyedPartitions = options.keyedPartitions ?? runDefaults.keyedPartitions;
-    const began = yield* Clock.currentTimeMillis;
     const clock = yield* Effect.clockWith(Effect.succeed);
 
-    const kv = yield* (options.kv ?? denoKv).open(options.state ?? `.weir/${job.name}.kv`);
     const store = yield* openEpochStore(kv, { job: job.name, keyedPartitions, fingerprints: fingerprints(job) });
     const control = store.recovered.control as Control | undefined;
 
@@ -306,16 +343,17 @@ const runOnce = (
         progress: progress.get(`${source.name}\n${split}`),
         batchRecordsMax,
         onNews: signal,
+        untilCaughtUp,
       })
     );
     assembly.ingest.context.round = control?.round ?? 0;
     assembly.ingest.context.now = control?.now ?? -Infinity;
 
-    let epochs: EpochMetrics = { ...emptyMetrics(job.name).epochs, epoch: store.epoch() };
+    attempt.epochs = { ...attempt.epochs, epoch: store.epoch() };
     state.notify = () => signal.notify();
     state.metrics = () => ({
       job: job.name,
-      runMillis: clock.currentTimeMillisUnsafe() - began,
+      runMillis: clock.currentTimeMillisUnsafe() - attempt.began,
       restarts: state.restarts,
       splits: readers.map((reader) => ({
         source: reader.source.name,
@@ -323,10 +361,14 @@ const runOnce = (
         position: reader.position,
         records: reader.count,
         ended: reader.ended,
+        watermark: ownWatermark(assembly.allEventTimes, reader.split) ?? null,
+        idle: !reader.ended && assembly.ingest.context.silences[reader.split] > 0,
+        paused: reader.paused,
         lag: reader.lag,
         lagUnit: reader.source.lagUnit,
       })),
-      watermarks: Object.fromEntries(assembly.eventTimes.map((operator) => [operator.name, operator.merged])),
+      watermarks: Object.fromEntries(assembly.allEventTimes.map((operator) => [operator.name, operator.merged])),
+      lateness: Object.fromEntries(assembly.allEventTimes.map(({ name, delays }) => [name, delays.lateness])),
       operators: countersOf(assembly),
       queues: graph.stages.slice(1).map((stage) =>
         queueMetrics(
@@ -341,7 +383,7 @@ const runOnce = (
         const lostRows = committer.lost()[name] ?? 0;
         return { sink: name, publishedEpoch: published, ...committedOffset, lostRows };
       }),
-      epochs,
+      epochs: attempt.epochs,
     });
 
     // Epochs are handed from the actors to the committer; there is never more than one on its way.
@@ -358,9 +400,12 @@ const runOnce = (
     const commitEpochs = Effect.gen(function* () {
       for (;;) {
         const { epoch, control } = yield* Queue.take(collected);
-        if (!pending!.isEmpty || committer.hasNews()) {
+        // Time that went by alone is not worth a commit; what it brought about is.
+        const isEmpty = pending!.isEmpty && epoch.deltas.length === 0 && epoch.outputs.length === 0;
+        if (!isEmpty || committer.hasNews()) {
           const { bytes, atomics, commitMillis, publishMillis } = yield* committer.commit(epoch, control);
-          epochs = {
+          const { epochs } = attempt;
+          attempt.epochs = {
             epoch: epoch.epoch,
             committed: epochs.committed + 1,
             bytes: epochs.bytes + bytes,
@@ -384,10 +429,13 @@ const runOnce = (
       readers,
       entries: assembly.entries,
       eventTimes: assembly.eventTimes,
+      silenceLengths: assembly.silenceLengths,
+      usesClock: assembly.usesClock,
+      untilCaughtUp,
       exchanges: assembly.ingest.exchanges,
       batchRecordsMax,
       isFull: (records) => records >= epochRecordsMax || assembly.gauge.bytes >= epochBytesMax,
-      epoch: store.epoch(),
+      epoch: store.epoch,
       current: readers.find(({ source, name }) =>
         source.name === control?.current?.[0] && name === control.current[1]
       ) ??
@@ -421,7 +469,11 @@ const runOnce = (
 
     // The first of them to fail ends them all.
     yield* Effect.all([ingest, commitEpochs, ...actors], { concurrency: "unbounded", discard: true });
-    const outcome = readers.every((reader) => reader.ended) ? "ended" : "stopped";
+    const outcome = readers.every((reader) => reader.ended)
+      ? "ended"
+      : untilCaughtUp && readers.every((reader) => !reader.isRead)
+      ? "caught-up"
+      : "stopped";
     return { job: job.name, outcome, metrics: state.metrics() };
   });
 

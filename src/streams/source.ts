@@ -31,7 +31,10 @@ export interface SourceBatch<out A> {
   readonly records: ReadonlyArray<A | Rejected>;
   /** `positions[i]` is where to read on after `records[i]`. */
   readonly positions: ArrayLike<Position>;
-  /** How much of the split is known to lie behind this batch's end, in the source's own unit. */
+  /**
+   * How much of the split is known to lie behind this batch's end, in the source's own unit. 0 says that there is nothing
+   * more right now; a batch may be empty, to say just that.
+   */
   readonly lag?: number;
 }
 
@@ -57,6 +60,11 @@ export interface Source<out A, out E, out R, out S> {
   readonly paced?: boolean;
   /** Whether a split can be read again from a recorded position. */
   readonly replayable: boolean;
+  /**
+   * Whether a source that is not bounded says when it has nothing more right now, by a batch with a `lag` of 0. A run of
+   * what is available needs that. Default: as `replayable`.
+   */
+  readonly reportsLag?: boolean;
   /** The unit of {@link SourceBatch.lag}. */
   readonly lagUnit: "records" | "bytes";
   /** The stable names of the splits, in the order that breaks ties between them. */

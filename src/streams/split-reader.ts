@@ -25,7 +25,12 @@ export class SplitReader {
   position: Position | null;
   count: number;
   ended: boolean;
+  /** Whether this run reads no more of it, as all that was there has been read. */
+  caughtUp = false;
+  /** Whether it is too far ahead of others to be read. */
+  paused = false;
   failure: SourceError | null = null;
+  readonly #untilCaughtUp: boolean;
   readonly #batchRecordsMax: number;
   readonly #onNews: Signal;
   readonly #room = new Signal();
@@ -43,6 +48,8 @@ export class SplitReader {
     readonly progress: SplitProgress | undefined;
     readonly batchRecordsMax: number;
     readonly onNews: Signal;
+    /** Whether to read no more than what the source has at the first moment at which it says that this is all. */
+    readonly untilCaughtUp: boolean;
   }) {
     this.split = options.split;
     this.source = options.source;
@@ -52,6 +59,12 @@ export class SplitReader {
     this.ended = options.progress?.ended ?? false;
     this.#batchRecordsMax = options.batchRecordsMax;
     this.#onNews = options.onNews;
+    this.#untilCaughtUp = options.untilCaughtUp;
+  }
+
+  /** Whether its source has been asked for anything. */
+  get started(): boolean {
+    return this.#started;
   }
 
   /** Records that are there to be taken. */
@@ -62,6 +75,11 @@ export class SplitReader {
   /** Whether nothing more will come than what is there. */
   get exhausted(): boolean {
     return this.#exhausted;
+  }
+
+  /** Whether this run reads on in it. */
+  get isRead(): boolean {
+    return !this.ended && !this.caughtUp;
   }
 
   /** How much of the split is known to lie ahead, in the source's unit. */
@@ -81,7 +99,8 @@ export class SplitReader {
       SourceBatch<unknown>,
       SourceError
     >;
-    return read.pipe(
+    const wanted = this.#untilCaughtUp ? Stream.takeUntil(read, ({ lag }) => lag === 0) : read;
+    return wanted.pipe(
       Stream.runForEach((batch) => this.#buffer(batch)),
       Effect.matchEffect({
         onSuccess: () => Effect.sync(() => void (this.#exhausted = true)),

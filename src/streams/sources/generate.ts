@@ -84,6 +84,8 @@ export function generate<A>(name: string, options: GenerateOptions<A>): Source<A
     bounded: count !== undefined,
     replayable: true,
     paced: rate !== undefined,
+    // Without a pace there is always more.
+    reportsLag: rate !== undefined,
     lagUnit: "records",
     splits: Effect.succeed(names),
     read: (splitName, from, batchRecordsMax) => {
@@ -110,33 +112,41 @@ export function generate<A>(name: string, options: GenerateOptions<A>): Source<A
           return count === undefined ? { records, positions } : { records, positions, lag: end - index };
         };
       };
-      return rate === undefined ? pullBatches(start(batchRecordsMax)) : paced(start, rate / splits, batchRecordsMax);
+      return rate === undefined
+        ? pullBatches(start(batchRecordsMax))
+        : paced(start, rate / splits, batchRecordsMax, count === undefined);
     },
   };
 }
 
-/** Lets batches through at a rate of records per second. */
+/** Lets batches through at a rate of records per second. One that `says` so tells when nothing is due yet. */
 function paced<A>(
   start: (sizeMax: number) => () => () => SourceBatch<A> | null,
   rate: number,
   batchRecordsMax: number,
+  says: boolean,
 ): Stream.Stream<SourceBatch<A>> {
   const sizeMax = Math.min(batchRecordsMax, Math.max(1, Math.floor(rate * paceBatchMsMax / 1_000)));
   return Stream.fromPull(Effect.sync(() => {
     const next = start(sizeMax)();
     // When the next batch may go out; unknown before the first.
     let dueMs: number | null = null;
+    let said = false;
     return Effect.flatMap(Clock.monotonicTimeNanos, (nowNanos) => {
-      const batch = next();
-      if (batch === null) return Cause.done();
       const nowMs = Number(nowNanos) / 1e6;
       const waitMs = dueMs === null ? 0 : Math.max(dueMs - nowMs, -paceCatchUpMsMax);
+      said = says && waitMs > 0 && !said;
+      if (said) return Effect.succeed([nothingNow] as const);
+      const batch = next();
+      if (batch === null) return Cause.done();
       dueMs = nowMs + waitMs + batch.records.length / rate * 1_000;
       const out = Effect.succeed([batch] as const);
       return waitMs > 0 ? Effect.andThen(Effect.sleep(waitMs), out) : out;
     });
   }));
 }
+
+const nothingNow: SourceBatch<never> = { records: [], positions: [], lag: 0 };
 
 /**
  * Random numbers that start afresh for every record: xoroshiro64** (Blackman and Vigna), its two words mixed from the

@@ -45,6 +45,13 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    */
   readonly paced?: boolean;
   /**
+   * Whether a source that is not bounded says when it has nothing more right now, by a batch with a `lag` of 0 (an empty
+   * one, if need be). A run of what is available (`mode: "available-now"`) ends a split there.
+   *
+   * @default {replays}
+   */
+  readonly reportsLag?: boolean;
+  /**
    * The unit of a batch's `lag`.
    *
    * @default {"records"}
@@ -84,12 +91,13 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
 export function make<A, R = never, const Rejects extends boolean = false, const Replays extends boolean = true>(
   options: SourceOptions<A, R, Rejects, Replays>,
 ): Source<A, Rejects extends false ? never : DecodeError, R, Replays extends true ? never : LiveOnly> {
-  const { name, bounded, splits, read, replays, lagUnit, paced } = options;
+  const { name, bounded, splits, read, replays, lagUnit, paced, reportsLag } = options;
   return {
     "~weir/Source": undefined as never,
     name,
     bounded,
     replayable: replays ?? true,
+    reportsLag: reportsLag ?? replays ?? true,
     lagUnit: lagUnit ?? "records",
     paced: paced ?? false,
     splits,
