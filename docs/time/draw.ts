@@ -144,14 +144,15 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
   const texts: Array<string> = [];
   const used = new Set<string>();
   const watermark: Array<readonly [x: number, y: number]> = [];
-  const own = new Map<string, Array<readonly [x: number, y: number]>>(splits.map((split) => [split, []]));
-  const greatest = new Map<string, number>();
+  const own = splits.map((): Array<readonly [x: number, y: number]> => []);
+  const greatest = splits.map(() => -Infinity);
+  const idle = new Set<string>();
 
   const keys = new Set(moments.flatMap(({ step }) => step._tag === "Record" ? [step.reading.key] : []));
   let before = -Infinity;
   let y = top;
   const boundaryOf = (time: number) => within(x(time));
-  const step = (line: Array<readonly [number, number]>, from: number, to: number, at: number) => {
+  const step = (line: Array<readonly [x: number, y: number]>, from: number, to: number, at: number) => {
     if (to === -Infinity) return;
     if (from === -Infinity) line.push([left, at]);
     else line.push([boundaryOf(from), at]);
@@ -170,10 +171,10 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
         ...(splits.length > 1 ? [split] : []),
         ...(keys.size > 1 ? [reading.key] : []),
         ...(reading.kind === "" ? [] : [reading.kind]),
-        ...(draw.clock ? [`at ${writeSeconds(what.clock)} s`] : []),
+        ...(draw.clock ? [`${writeSeconds(what.clock)} s`] : []),
       ];
       texts.push(text(26, middle + 4, String(recordNumber(moments, k)), { anchor: "end" }));
-      texts.push(text(34, middle + 4, details.join(" "), { class: "soft" }));
+      texts.push(text(34, middle + 4, details.join(", "), { class: "soft" }));
       if (draw.gap !== undefined) {
         const end = x(timeOf(draw, moment) + draw.gap(reading));
         marks.push(
@@ -194,16 +195,17 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
         marks.push(text(at, middle + 4, value, { class: "dot-text", anchor: "middle" }));
         used.add("record");
       }
-      if (draw.bound !== undefined) {
-        const had = greatest.get(split) ?? -Infinity;
-        const has = Math.max(had, reading.at);
-        greatest.set(split, has);
-        if (has > had) step(own.get(split)!, had - draw.bound, has - draw.bound, moves);
-      }
     } else {
       const said = what._tag === "End" ? "input ends" : `clock ${writeSeconds(what.clock)} s`;
       texts.push(text(12, middle + 4, said, { class: "soft" }));
     }
+    moment.splits.forEach(({ watermark, isIdle }, split) => {
+      if (watermark > greatest[split]) step(own[split], greatest[split], watermark, moves);
+      greatest[split] = watermark;
+      if (isIdle && !idle.has(splits[split])) texts.push(text(right + 26, middle + 4, `${splits[split]} is idle`));
+      if (isIdle) idle.add(splits[split]);
+      else idle.delete(splits[split]);
+    });
     if (moment.watermark > before) {
       step(watermark, before, moment.watermark, moves);
       before = moment.watermark;
@@ -275,10 +277,10 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
       class: kind,
     });
   const lines = [
-    ...(splits.length > 1 && draw.bound !== undefined ? [...own.values()].map((points) => path(points, "own")) : []),
+    ...(splits.length > 1 ? own.map((points) => path(points, "own")) : []),
     path(watermark, "watermark"),
   ];
-  if (splits.length > 1 && draw.bound !== undefined) used.add("own");
+  if (splits.length > 1) used.add("own");
 
   const { legend, height } = drawLegend(used, bottom + 22);
   return element(

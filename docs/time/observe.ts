@@ -22,6 +22,8 @@ export interface Moment {
   readonly isLate: boolean;
   /** The watermark after it, in milliseconds; -Infinity where there is none. */
   readonly watermark: number;
+  /** The splits' own watermarks after it, and whether they are idle, in their order. */
+  readonly splits: ReadonlyArray<{ readonly watermark: number; readonly isIdle: boolean }>;
   /** What was said because of it. */
   readonly rows: ReadonlyArray<Row>;
 }
@@ -74,12 +76,13 @@ const play = (
     const note = (step: Moment["step"]) =>
       Effect.gen(function* () {
         yield* settled(running);
-        const { watermarks, operators } = yield* running.metrics;
+        const { watermarks, operators, splits } = yield* running.metrics;
         const lateNow = Object.values(operators).reduce((sum, counters) => sum + (counters.late ?? 0), 0);
         moments.push({
           step,
           isLate: lateNow > late,
           watermark: Object.values(watermarks)[0] ?? -Infinity,
+          splits: splits.map(({ watermark, idle }) => ({ watermark: watermark ?? -Infinity, isIdle: idle })),
           rows: out.values().slice(said),
         });
         said = out.values().length;

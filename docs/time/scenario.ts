@@ -78,8 +78,6 @@ export interface DrawOptions {
   readonly clock?: boolean;
   /** Whether windows are spans that are there before their records, to be drawn as bands. Default: true. */
   readonly bands?: boolean;
-  /** How far the watermark of each split is behind its records: draws the splits' own watermarks too. */
-  readonly bound?: number;
   /** How long a record keeps its session open, in milliseconds. */
   readonly gap?: (reading: Reading) => number;
 }

@@ -41,7 +41,7 @@ export const watermarks: ReadonlyArray<Scenario> = [
       record(24, 6, { split: "north" }),
       record(21, 2, { split: "south" }),
     ),
-    draw: { from: 0, to: 30_000, every: 5_000, bound: 0 },
+    draw: { from: 0, to: 30_000, every: 5_000 },
     pipeline: (readings) =>
       keyed(readings).pipe(
         Flow.window("sums", { assigner: Window.tumbling("10 seconds"), aggregate: sum, late: "drop" }),
@@ -63,7 +63,7 @@ export const watermarks: ReadonlyArray<Scenario> = [
       record(8, 1, { split: "south", clock: 14 }),
       record(24, 6, { split: "north", clock: 15 }),
     ),
-    draw: { from: 0, to: 30_000, every: 5_000, bound: 0, clock: true },
+    draw: { from: 0, to: 30_000, every: 5_000, clock: true },
     pipeline: (readings) =>
       Flow.from(readings).pipe(
         Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic, idleAfter: "10 seconds" }),

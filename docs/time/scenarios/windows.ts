@@ -168,7 +168,7 @@ export const windows: ReadonlyArray<Scenario> = [
       axis: "event time, Berlin",
       write: (time) => {
         const there = Temporal.Instant.fromEpochMilliseconds(time).toZonedDateTimeISO("Europe/Berlin");
-        return there.hour === 0 ? `${there.day} March` : `${there.hour}:00`;
+        return there.hour === 0 ? `${there.day} Mar` : `${there.hour}:00`;
       },
     },
     pipeline: (readings) =>
@@ -215,6 +215,7 @@ export const windows: ReadonlyArray<Scenario> = [
       record(0, 4, { clock: 6 }),
       quiet(11),
       record(0, 2, { clock: 12 }),
+      quiet(21),
       record(0, 5, { clock: 24 }),
     ),
     draw: { from: 0, to: 30_000, every: 5_000, byClock: true },
