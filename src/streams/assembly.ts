@@ -18,6 +18,7 @@ import { UserCodeError } from "./errors.ts";
 import type { Edge, Graph, Stage } from "./graph.ts";
 import type { MapEffectNode, Node, OnErrorNode, WindowNode } from "./node.ts";
 import { CountWindowOperator } from "./operators/count-window.ts";
+import { DeduplicateOperator } from "./operators/deduplicate.ts";
 import { EventTimeOperator } from "./operators/event-time.ts";
 import { KeyedWindowOperator } from "./operators/keyed-window.ts";
 import { mapEffectBatch } from "./operators/map-effect.ts";
@@ -27,6 +28,7 @@ import { type OutputGauge, SinkOperator } from "./operators/sink.ts";
 import { SlidingWindowOperator } from "./operators/sliding-window.ts";
 import type { Stateful } from "./operators/stateful.ts";
 import { branchReceiver, filterReceiver, flatMapReceiver, keyByReceiver, mapReceiver } from "./operators/stateless.ts";
+import { TopNOperator } from "./operators/top-n.ts";
 import { UnroutedOperator } from "./operators/unrouted.ts";
 import { WindowEmitter } from "./operators/window-emitter.ts";
 
@@ -206,6 +208,12 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           return [stateful(makeOnError(node, name))];
         case "Window":
           return [stateful(makeWindow(node))];
+        case "Deduplicate": {
+          const late = node.late === null ? null : outputOf(node.late.side);
+          return [stateful(new DeduplicateOperator({ ...node, context, next: outputOf(node), late }))];
+        }
+        case "TopN":
+          return [stateful(new TopNOperator({ ...node, context, next: outputOf(node) }))];
         case "Sink": {
           const operator = new SinkOperator(node.sink, context, gauge);
           sinks.push(operator);
@@ -349,16 +357,18 @@ const isEventTime = (operator: Stateful): operator is EventTimeOperator => opera
 const looksAtClock = ({ assigner, trigger }: WindowNode): boolean =>
   (assigner._tag === "Sliding" && assigner.time === "no event time") || usesClock(trigger);
 
-/** Whether the results of a window reach another one. */
+/** Whether what an operator emits when the watermark moves reaches another one that looks at the watermark. */
 const hasSecondWindow = (graph: Graph): boolean => {
   const behind = new Set<Node>();
   const isSecond = (node: Node): boolean => {
-    const isBehind = graph.inputsOf(node).some((input) => input._tag === "Window" || behind.has(input));
+    const isBehind = graph.inputsOf(node).some((input) => looksAtWatermark(input) || behind.has(input));
     if (isBehind) behind.add(node);
-    return isBehind && node._tag === "Window";
+    return isBehind && looksAtWatermark(node);
   };
   return graph.nodes.filter(isSecond).length > 0;
 };
+
+const looksAtWatermark = (node: Node): boolean => node._tag === "Window" || node._tag === "Deduplicate";
 
 /** Whether a window says one thing at its end, and then only corrects it record by record. */
 const isSaidOnce = ({ assigner, trigger, panes }: WindowNode): boolean =>

@@ -12,6 +12,7 @@ import { describeAssigner } from "../windows/assigner.ts";
 import { describeTrigger } from "../windows/trigger.ts";
 import { InvalidJob } from "./errors.ts";
 import type {
+  DeduplicateNode,
   EventTimeNode,
   MapEffectNode,
   MergeNode,
@@ -19,6 +20,7 @@ import type {
   OnErrorNode,
   SinkNode,
   SourceNode,
+  TopNNode,
   WindowNode,
 } from "./node.ts";
 
@@ -77,7 +79,7 @@ const inputsOf = (node: Node): ReadonlyArray<Node> => {
 
 /** The sinks in which a node's side output ends. */
 const sideEndsOf = (node: Node): ReadonlyArray<SinkNode> => {
-  if (node._tag === "Window" && node.late !== null) return node.late.ends;
+  if ((node._tag === "Window" || node._tag === "Deduplicate") && node.late !== null) return node.late.ends;
   if (node._tag === "OnError" && typeof node.handling === "object") return node.handling.ends;
   return [];
 };
@@ -131,6 +133,9 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
   checkNames(job, "source", [...new Set(sources.map(({ source }) => source))].map((source) => source.name));
   checkNames(job, "sink", [...new Set(sinks.map(({ sink }) => sink))].map((sink) => sink.name));
   checkNames(job, "window", windows.map((window) => window.name));
+  // Their state is found by name, whatever they are.
+  const keyedOperators = nodes.filter(isKeyedOperator);
+  checkNames(job, "keyed operator", keyedOperators.map((operator) => operator.name));
 
   const consumers = new Map<Node, Array<Consumer>>(nodes.map((node) => [node, []]));
   for (const node of nodes) {
@@ -142,7 +147,7 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
   const names = new Map<Node, string>();
   const name = (list: ReadonlyArray<Node>, nameIt: (k: number) => string): void =>
     list.forEach((node, k) => names.set(node, nameIt(k)));
-  for (const window of windows) names.set(window, window.name);
+  for (const operator of keyedOperators) names.set(operator, operator.name);
   name(of("EventTime") as ReadonlyArray<EventTimeNode>, (k) => `eventTime#${k}`);
   name(of("Merge") as ReadonlyArray<MergeNode>, (k) => `merge#${k}`);
   name(of("OnError") as ReadonlyArray<OnErrorNode>, (k) => `onError#${k}`);
@@ -172,7 +177,7 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
   /** Whether the keys of a node's records are those by which its stage is partitioned. */
   const keepsKeys = (node: Node, stage: Stage): boolean => {
     if (placed.get(node) !== stage || node._tag === "KeyBy") return false;
-    return node._tag === "Window" || (node._tag !== "Side" && inputsOf(node).every((input) => keepsKeys(input, stage)));
+    return isKeyedOperator(node) || (node._tag !== "Side" && inputsOf(node).every((input) => keepsKeys(input, stage)));
   };
 
   /** The stage in which the outputs of several stages, or of all partitions of one, come together. */
@@ -195,7 +200,9 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
       case "EventTime":
         // A keyed partition sees some of the records only: its watermark would be one of its own.
         return gather(node.input, names.get(node)!);
-      case "Window": {
+      case "Window":
+      case "Deduplicate":
+      case "TopN": {
         const from = placed.get(node.input)!;
         if (from.kind === "keyed" && keepsKeys(node.input, from)) {
           from.name += `, ${node.name}`;
@@ -251,6 +258,14 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
   };
 };
 
+/** Whether a node is an operator that keeps state by key, under a name of its own. */
+const isKeyedOperator = (node: Node): node is WindowNode | DeduplicateNode | TopNNode =>
+  node._tag === "Window" || node._tag === "Deduplicate" || node._tag === "TopN";
+
+const describeWindow = ({ assigner, aggregate, allowedLateness, trigger, panes }: WindowNode): string =>
+  `${describeAssigner(assigner)} lateness=${allowedLateness} ${describeTrigger(trigger)} ${panes} ` +
+  aggregate.fingerprint;
+
 /** What the state of each stateful operator depends on, in words: state written under other words is not read. */
 export const fingerprintsOf = (graph: Graph): Readonly<Record<string, string>> => {
   const fingerprints: Record<string, string> = {};
@@ -260,11 +275,8 @@ export const fingerprintsOf = (graph: Graph): Readonly<Record<string, string>> =
       const sources = [...graph.sourcesOf(node)].map(({ source }) => source.name).sort();
       fingerprints[graph.nameOf(node)] = `${node._tag} of ${inputsOf(node).length} from ${sources.join(", ")}`;
     }
-    if (node._tag !== "Window") continue;
-    const { assigner, aggregate, allowedLateness, trigger, panes } = node;
-    const described =
-      `${describeAssigner(assigner)} lateness=${allowedLateness} ${describeTrigger(trigger)} ${panes} ` +
-      aggregate.fingerprint;
+    if (!isKeyedOperator(node)) continue;
+    const described = node._tag === "Window" ? describeWindow(node) : node.description;
     // Schemas can be long: the readable beginning is kept, and a hash of the rest.
     fingerprints[node.name] = described.length <= fingerprintCharactersMax
       ? described

@@ -8,7 +8,7 @@
 import type { Effect } from "effect";
 import type { End, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
-import type { Aggregate } from "../windows/aggregate.ts";
+import type { Aggregate, ObjectCodec } from "../windows/aggregate.ts";
 import type { Assigner } from "../windows/assigner.ts";
 import type { TriggerRule } from "../windows/trigger.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
@@ -89,11 +89,40 @@ export interface WindowNode {
   readonly late: { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } | null;
 }
 
+/** Lets one of several close records of a key through. Its late records come out of `late`. */
+export interface DeduplicateNode {
+  readonly _tag: "Deduplicate";
+  readonly name: string;
+  readonly input: Node;
+  /** How far duplicates are apart at most, in milliseconds. */
+  readonly within: number;
+  /** How values are stored where the last of them goes on; null where the first does. */
+  readonly stored: ObjectCodec | null;
+  /** What its state depends on. */
+  readonly description: string;
+  readonly late: { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } | null;
+}
+
+/** Ranks the records of a key. */
+export interface TopNNode {
+  readonly _tag: "TopN";
+  readonly name: string;
+  readonly input: Node;
+  readonly n: number;
+  readonly by: (value: unknown) => number;
+  readonly id: (value: unknown) => Key;
+  /** How many entries of a key are kept; Infinity for all. */
+  readonly entriesMax: number;
+  readonly stored: ObjectCodec;
+  /** What its state depends on. */
+  readonly description: string;
+}
+
 /** A second output of an operator, such as its late records. */
 export interface SideNode {
   readonly _tag: "Side";
   /** The operator; set as soon as it exists, which is after the flow of the side output was composed. */
-  owner: OnErrorNode | WindowNode | BranchNode | null;
+  owner: OnErrorNode | WindowNode | DeduplicateNode | BranchNode | null;
 }
 
 /** Handles the errors of the flow so far. */
@@ -135,6 +164,8 @@ export type Node =
   | EventTimeNode
   | KeyByNode
   | WindowNode
+  | DeduplicateNode
+  | TopNNode
   | SideNode
   | OnErrorNode
   | MergeNode
