@@ -86,7 +86,7 @@ export interface WindowOptions<
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *
- * @throws {RangeError} If `allowedLateness` is negative or not finite; if `panes` are `"discarding"` and the trigger asks
+ * @throws {RangeError} If `allowedLateness` is negative or not finite, or there is one for windows by the clock; if `panes` are `"discarding"` and the trigger asks
  * for a pane at the end in any case, as an aggregate has no answer about no record; or if a window of a number of records
  * is given a trigger, panes or an allowed lateness.
  *
@@ -141,6 +141,11 @@ export const window = <
         `Cannot make window "${name}" as a window of records fires when it is full: current value has ${option}`,
       );
     }
+  }
+  if (assigner._tag === "Sliding" && assigner.time === "no event time" && lateness > 0) {
+    throw new RangeError(
+      `Cannot make window "${name}" as nothing comes late by the clock: current value of allowedLateness is ${lateness}`,
+    );
   }
   const { rule: trigger } = options.trigger ?? atWatermark();
   const panes = options.panes ?? "accumulating";
