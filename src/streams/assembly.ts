@@ -24,6 +24,7 @@ import { KeyedWindowOperator } from "./operators/keyed-window.ts";
 import { mapEffectBatch } from "./operators/map-effect.ts";
 import { type Follows, MergeOperator } from "./operators/merge.ts";
 import { OnErrorOperator, userCodeError } from "./operators/on-error.ts";
+import { PreAggregateOperator } from "./operators/pre-aggregate.ts";
 import { type OutputGauge, SinkOperator } from "./operators/sink.ts";
 import { SlidingWindowOperator } from "./operators/sliding-window.ts";
 import type { Stateful } from "./operators/stateful.ts";
@@ -31,6 +32,7 @@ import { branchReceiver, filterReceiver, flatMapReceiver, keyByReceiver, mapRece
 import { TopNOperator } from "./operators/top-n.ts";
 import { UnroutedOperator } from "./operators/unrouted.ts";
 import { WindowEmitter } from "./operators/window-emitter.ts";
+import { isSaidOnce } from "./said-once.ts";
 
 /** One actor of a running job: a stage, or one keyed partition of it. */
 export interface Task {
@@ -206,6 +208,10 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           )];
         case "OnError":
           return [stateful(makeOnError(node, name))];
+        case "PreAggregate":
+          // In a keyed partition there is no way left to make shorter.
+          if (stage.kind === "keyed") return [outputOf(node)];
+          return [new PreAggregateOperator({ ...node, context, next: outputOf(node) })];
         case "Window":
           return [stateful(makeWindow(node))];
         case "Deduplicate": {
@@ -238,7 +244,8 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       const emitter = new WindowEmitter(context, outputOf(node), node.late === null ? null : outputOf(node.late.side));
       if (assigner._tag === "Count") return new CountWindowOperator({ name, assigner, aggregate, context, emitter });
       if (assigner._tag === "Sliding" && isSaidOnce(node)) {
-        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, emitter });
+        const takesPartials = node.input._tag === "PreAggregate";
+        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, takesPartials, emitter });
       }
       return new KeyedWindowOperator({ name, assigner, aggregate, trigger, panes, allowedLateness, context, emitter });
     };
@@ -369,9 +376,3 @@ const hasSecondWindow = (graph: Graph): boolean => {
 };
 
 const looksAtWatermark = (node: Node): boolean => node._tag === "Window" || node._tag === "Deduplicate";
-
-/** Whether a window says one thing at its end, and then only corrects it record by record. */
-const isSaidOnce = ({ assigner, trigger, panes }: WindowNode): boolean =>
-  assigner.time === "event time" && panes === "accumulating" && trigger._tag === "AtWatermark" &&
-  !trigger.onTimeAlways &&
-  trigger.early === null && trigger.late._tag === "AfterCount" && trigger.late.count === 1;

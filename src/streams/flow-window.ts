@@ -18,7 +18,8 @@ import { atWatermark, type FiresOnce, type FiresRepeatedly, type Trigger } from 
 import type { Late, WindowChange, WindowResult } from "../windows/window.ts";
 import type { Append, EventTime, Keyed, NoEventTime, Update } from "./flow-states.ts";
 import { type Flow, nodeOf, type SideOutput, sideOutput, toFlow } from "./flow.ts";
-import type { Panes, WindowNode } from "./node.ts";
+import type { Node, Panes, PreAggregateNode, WindowNode } from "./node.ts";
+import { isSaidOnce } from "./said-once.ts";
 
 export type { Panes };
 
@@ -69,6 +70,15 @@ export interface WindowOptions<
   readonly panes?: P;
   /** How long a window that is over can still be corrected, in event time. Default: not at all. */
   readonly allowedLateness?: L;
+  /**
+   * Whether records of one key that are read together are aggregated before they are routed by key: good where few keys
+   * have most of the records, or where records are many and keys are few. Results are the same, but for the rounding of
+   * numbers that are added up in another grouping. It is for tumbling and sliding windows of event time with the default
+   * trigger and panes, and for aggregates that merge.
+   *
+   * @default {false}
+   */
+  readonly preAggregate?: [M] extends [Merges] ? boolean : false;
   /** Where records go that came too late: `"drop"` counts and drops them. */
   readonly late: "drop" | SideOutput<Late<A, K>, R2, S2>;
 }
@@ -88,7 +98,7 @@ export interface WindowOptions<
  *
  * @throws {RangeError} If `allowedLateness` is negative or not finite, or there is one for windows by the clock; if `panes` are `"discarding"` and the trigger asks
  * for a pane at the end in any case, as an aggregate has no answer about no record; or if a window of a number of records
- * is given a trigger, panes or an allowed lateness.
+ * is given a trigger, panes or an allowed lateness; or if `preAggregate` is asked of a window that it is not for.
  *
  * @example
  * ```ts
@@ -156,12 +166,14 @@ export const window = <
     );
   }
   const late = options.late === "drop" ? null : sideOutput(options.late);
+  const aggregate = compose(options.aggregate as AggregateShape<A, B>) as Aggregate<unknown, unknown>;
+  const input = nodeOf(self);
   const node: WindowNode = {
     _tag: "Window",
     name,
-    input: nodeOf(self),
+    input: options.preAggregate === true ? preAggregated(name, input, { assigner, trigger, panes, aggregate }) : input,
     assigner,
-    aggregate: compose(options.aggregate as AggregateShape<A, B>) as Aggregate<unknown, unknown>,
+    aggregate,
     trigger,
     panes,
     allowedLateness: lateness,
@@ -169,4 +181,24 @@ export const window = <
   };
   if (late !== null) late.side.owner = node;
   return toFlow(node);
+};
+
+/** Puts pre-aggregation before a window. */
+const preAggregated = (
+  name: string,
+  input: Node,
+  window: Pick<WindowNode, "assigner" | "trigger" | "panes" | "aggregate">,
+): PreAggregateNode => {
+  const { assigner, aggregate } = window;
+  const rule = assigner._tag !== "Sliding" || assigner.time !== "event time"
+    ? "needs tumbling or sliding windows of event time"
+    : !isSaidOnce(window)
+    ? "needs the default trigger and accumulating panes"
+    : aggregate.merging !== "merges"
+    ? "needs an aggregate that merges"
+    : null;
+  if (rule !== null || assigner._tag !== "Sliding") {
+    throw new RangeError(`Cannot make window "${name}" as preAggregate ${rule}: current value is true`);
+  }
+  return { _tag: "PreAggregate", name, input, assigner, aggregate };
 };

@@ -200,6 +200,13 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
       case "EventTime":
         // A keyed partition sees some of the records only: its watermark would be one of its own.
         return gather(node.input, names.get(node)!);
+      case "PreAggregate": {
+        const from = placed.get(node.input)!;
+        // Behind a window of the same key records stay where they are.
+        return from.kind === "keyed" && keepsKeys(node.input, from)
+          ? from
+          : gather(node.input, `gather for ${node.name}`);
+      }
       case "Window":
       case "Deduplicate":
       case "TopN": {

@@ -9,7 +9,7 @@ import type { Effect } from "effect";
 import type { End, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
 import type { Aggregate, ObjectCodec } from "../windows/aggregate.ts";
-import type { Assigner } from "../windows/assigner.ts";
+import type { Assigner, SlidingAssigner } from "../windows/assigner.ts";
 import type { TriggerRule } from "../windows/trigger.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
 import type { Source } from "./source.ts";
@@ -89,6 +89,16 @@ export interface WindowNode {
   readonly late: { readonly side: SideNode; readonly ends: ReadonlyArray<SinkNode> } | null;
 }
 
+/** Folds records that a window will add, before they are routed to it. */
+export interface PreAggregateNode {
+  readonly _tag: "PreAggregate";
+  /** The name of the window. */
+  readonly name: string;
+  readonly input: Node;
+  readonly assigner: SlidingAssigner;
+  readonly aggregate: Aggregate<unknown, unknown>;
+}
+
 /** Lets one of several close records of a key through. Its late records come out of `late`. */
 export interface DeduplicateNode {
   readonly _tag: "Deduplicate";
@@ -163,6 +173,7 @@ export type Node =
   | MapEffectNode
   | EventTimeNode
   | KeyByNode
+  | PreAggregateNode
   | WindowNode
   | DeduplicateNode
   | TopNNode

@@ -12,6 +12,7 @@ import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import { ByStart } from "./by-start.ts";
+import { PartialAggregate } from "./pre-aggregate.ts";
 import { RowMerger } from "./row-merger.ts";
 import { Slice } from "./slice-block.ts";
 import { SliceWindows } from "./slice-windows.ts";
@@ -33,6 +34,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   readonly #assigner: SlidingAssigner;
   readonly #aggregate: Aggregate<unknown, unknown>;
   readonly #lateness: number;
+  readonly #takesPartials: boolean;
   readonly #emit: WindowEmitter;
   readonly #layout: RowLayout;
   readonly #paneTable: string;
@@ -57,12 +59,15 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     readonly assigner: SlidingAssigner;
     readonly aggregate: Aggregate<unknown, unknown>;
     readonly allowedLateness: number;
+    /** Whether some of what comes is partial aggregates of several records. */
+    readonly takesPartials: boolean;
     readonly emitter: WindowEmitter;
   }) {
     this.name = options.name;
     this.#assigner = options.assigner;
     this.#aggregate = options.aggregate;
     this.#lateness = options.allowedLateness;
+    this.#takesPartials = options.takesPartials;
     this.#emit = options.emitter;
     this.#layout = { width: options.aggregate.numbers, objects: options.aggregate.objects };
     this.#paneTable = `${options.name}#panes`;
@@ -77,6 +82,10 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
+    if (this.#takesPartials && value instanceof PartialAggregate) {
+      this.#takePartial(value, key as Key, time, watermark);
+      return;
+    }
     this.#emit.counters.records++;
     if (watermark > this.#watermark) this.#advance(watermark);
     const table = this.#tableAt(time);
@@ -91,6 +100,16 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     table.touch(row);
     this.#near!.block?.changed(this.#near!, row);
     if (this.#lateness > 0) this.#correct(this.#nearStart, key as Key);
+  }
+
+  /** Adds several records at once, of which none can be late. */
+  #takePartial(partial: PartialAggregate, key: Key, time: number, watermark: number): void {
+    this.#emit.counters.records += partial.records;
+    if (watermark > this.#watermark) this.#advance(watermark);
+    const table = this.#tableAt(time)!;
+    const row = this.#rowOf(table, key);
+    this.#merger.merge(table, row, partial.table, partial.row);
+    table.touch(row);
   }
 
   watermark(watermark: number): void {
