@@ -84,7 +84,10 @@ export interface Counters {
 }
 
 export interface Windowed<A, K, B> {
-  /** The results as a flow of their own; the event time of each is the last instant of its window. */
+  /**
+   * The results as a flow of their own. The event time of each is the last instant of its window, and where that is the
+   * window of everything, the last of its key so far.
+   */
   readonly results: Array<Tick<Result<K, B>>>;
   readonly late: Array<LateRecord<A, K>>;
   readonly counters: Counters;
@@ -107,9 +110,12 @@ export const window = <A, K, B>(
     const ofKey = ticks.filter((tick) => tick.tick === "watermark" || identify(options.key(tick.value)) === id);
     const windows = options.assigner.kind === "count" ? countWindows(options.assigner, plan) : cellWindows(plan);
     let watermark = -Infinity;
+    /** The greatest event time so far, which is what the window of everything goes by. */
+    let greatest = -Infinity;
+    const timeOf = ({ window }: Said<B>): number => options.assigner.kind === "global" ? greatest : window.end - 1;
     const emit = (at: number, said: ReadonlyArray<Said<B>>): void => {
       for (const one of said) {
-        results.push({ tick: "record", at, time: one.window.end - 1, met: watermark, value: { key, ...one } });
+        results.push({ tick: "record", at, time: timeOf(one), met: watermark, value: { key, ...one } });
         counters[counterOf(one)]++;
       }
     };
@@ -125,6 +131,7 @@ export const window = <A, K, B>(
       }
       advance(at, tick.met);
       const { value, time } = tick;
+      greatest = Math.max(greatest, time);
       const answer = windows.add({ value, time, met: watermark });
       counters.records++;
       if ("late" in answer) {
