@@ -204,11 +204,15 @@ const assignerOf = (assigner: AssignerPlan): Window.Assigner<Item> => {
       return gaps.length === 1 ? Window.session({ gap: gaps[0] }) : Window.session({ gap: (item) => pick(gaps, item) });
     }
     case "spans":
-      return Window.custom({ name: `sizes ${assigner.sizes}`, assign: spansOf(assigner.sizes), overlapping: true });
+      return Window.custom({
+        name: `sizes ${assigner.sizes}`,
+        assign: spansOf(assigner.sizes),
+        overlapping: assigner.sizes.length > 1,
+      });
     case "global":
       return Window.global;
     case "count":
-      return Window.count(assigner);
+      return Window.count(assigner.size === assigner.slide ? assigner.size : assigner);
   }
 };
 
@@ -262,9 +266,7 @@ const jobOf = (plan: Plan) => {
       Flow.window(`window ${w}`, {
         assigner: assignerOf(assigner),
         aggregate: statsOf,
-        trigger: triggerOf(trigger),
-        panes,
-        allowedLateness: lateness,
+        ...(assigner.kind === "count" ? {} : { trigger: triggerOf(trigger), panes, allowedLateness: lateness }),
         late: late === "drop"
           ? "drop"
           : (records) => records.pipe(Flow.to(memory<Window.Late<Item, number>>(`late ${w}`))),
