@@ -135,3 +135,141 @@ Deno.test("campaign-metrics counts every impression, and keeps late clicks", () 
       assert.ok(clickedAt - servedAt > 120_000);
     }
   }));
+
+Deno.test("late-data counts each order once or loses it once, whatever the strategy", () =>
+  inFolder(async (folder) => {
+    const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+    for (let k = 0; k < 2; k++) {
+      const ended = await run(permissions, "examples/late-data/main.ts", folder);
+      assertEnds(ended, 0, /^late-data: 9000 orders, \d+ late, each counted once or lost once$/);
+      const late = (await Deno.readTextFile(`${folder}/late.ndjson`)).trimEnd().split("\n").map((line) =>
+        JSON.parse(line)
+      );
+      const tooLate = late.filter(({ window, watermark }) => watermark >= window.end + 120_000).length;
+      assert.ok(tooLate > 0 && tooLate < late.length);
+      for (const { window, watermark } of late) assert.ok(watermark >= window.end);
+
+      const rows = new Map(
+        ended.lines.slice(1, -1).map((line) => {
+          const [name, lost, rows] = line.match(/^(\w+) .* (\d+) +(\d+) +\d+ kB/)!.slice(1);
+          return [name, { lost: Number(lost), rows: Number(rows) }];
+        }),
+      );
+      assert.deepEqual([...rows.keys()], ["drop", "aside", "correct", "discard", "retract"]);
+      const minutes = rows.get("drop")!.rows;
+      // Each late order that still counts is one more row, and two where a row of its minute is taken back.
+      const corrections = late.length - tooLate;
+      const lastMinute = Date.parse("2026-05-04T09:14:00Z");
+      const unheardOf = late.filter(({ window, watermark }) =>
+        watermark < window.end + 120_000 && window.start <= lastMinute - minutes * 60_000
+      );
+      const retractions = corrections - new Set(unheardOf.map(({ window }) => window.start)).size;
+      assert.deepEqual(Object.fromEntries(rows), {
+        drop: { lost: late.length, rows: minutes },
+        aside: { lost: 0, rows: minutes },
+        correct: { lost: tooLate, rows: minutes + corrections },
+        discard: { lost: tooLate, rows: minutes + corrections },
+        retract: { lost: tooLate, rows: minutes + corrections + retractions },
+      });
+    }
+  }));
+
+/** How many records come behind a watermark with a bound, and how many find their window over: by a plain loop. */
+const naiveLateness = (times: ReadonlyArray<number>, bound: number, windowMillis: number) => {
+  let [newest, behind, late] = [-Infinity, 0, 0];
+  for (const time of times) {
+    if (time < newest - bound) behind++;
+    if (Math.floor(time / windowMillis + 1) * windowMillis <= newest - bound) late++;
+    newest = Math.max(newest, time);
+  }
+  return { behind, late };
+};
+
+const chooseLateness = "examples/choose-lateness/main.ts";
+
+/** The lines of the table: what each bound costs. */
+const tableOf = (lines: ReadonlyArray<string>) =>
+  lines.flatMap((line) => {
+    const found = line.match(/^ *(\d+ \w+) +([\d,]+) +([\d.]+) %[ █▉▊▋▌▍▎▏]+ ([\d,]+) +([\d.]+) %/);
+    if (found === null) return [];
+    const [wait, behind, behindShare, late, lateShare] = found.slice(1);
+    const number = (text: string) => Number(text.replaceAll(",", ""));
+    return [{
+      wait,
+      behind: number(behind),
+      behindShare: number(behindShare) / 100,
+      late: number(late),
+      lateShare: number(lateShare) / 100,
+    }];
+  });
+
+Deno.test("choose-lateness says of the flights what a plain loop says", async () => {
+  const flights = await Deno.readTextFile("examples/flights/data/departures.ndjson");
+  const times = flights.trimEnd().split("\n").map((line) => Date.parse(JSON.parse(line).scheduled));
+  const json = await run(["--allow-read=examples"], chooseLateness, "--json");
+  assert.equal(json.code, 0, json.errors);
+  const { records, choices } = JSON.parse(json.lines[0]);
+  assert.equal(records, times.length);
+  assert.ok(choices.length > 50);
+  for (const { bound, behind, share } of choices) {
+    assert.equal(behind, naiveLateness(times, bound, 1).behind, `bound ${bound}`);
+    assert.equal(share, behind / times.length);
+  }
+
+  const ended = await run(["--allow-read=examples"], chooseLateness);
+  assert.equal(ended.code, 0, ended.errors);
+  const table = tableOf(ended.lines);
+  assert.equal(table.length, 11, ended.lines.join("\n"));
+  for (const { behind, behindShare, late, lateShare } of table) {
+    const { bound } = choices.find((choice: { readonly behind: number }) => choice.behind === behind);
+    assert.equal(late, naiveLateness(times, bound, 3_600_000).late, `bound ${bound}`);
+    assert.ok(Math.abs(behindShare - behind / times.length) < 0.000_5 + 0.05 * behindShare);
+    assert.ok(Math.abs(lateShare - late / times.length) < 0.000_5 + 0.05 * lateShare);
+  }
+  const advice = ended.lines.flatMap((line) =>
+    line.match(/^At most ([\d.]+) % behind: .*"(\d+) minutes"/)?.slice(1) ?? []
+  );
+  assert.equal(advice.length, 6, ended.lines.join("\n"));
+  for (let k = 0; k < advice.length; k += 2) {
+    const [share, minutes] = [Number(advice[k]) / 100, Number(advice[k + 1])];
+    const behind = (minutes: number) => naiveLateness(times, minutes * 60_000, 1).behind;
+    assert.ok(behind(minutes) <= share * times.length, `${minutes} minutes are enough`);
+    // Bounds are known to a sixteenth.
+    assert.ok(behind(minutes * 0.9) > share * times.length, `${minutes} minutes are not far too long`);
+  }
+});
+
+Deno.test("choose-lateness reads one's own data: seconds, fields in objects, lines that are no records", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/sample.ndjson`;
+    const seconds = [100, 110, 105, 109, 130, 100, 131, 128];
+    const lines = seconds.map((at) => JSON.stringify({ meta: { at } }));
+    await Deno.writeTextFile(path, [...lines, "{", '{"meta":{}}', "null", '{"meta":{"at":"soon"}}', ""].join("\n"));
+    const permissions = [`--allow-read=${folder}`];
+    const ended = await run(permissions, chooseLateness, path, "meta.at", "--seconds", "--window", "10 seconds");
+    assert.equal(ended.code, 0, ended.errors);
+    assert.deepEqual(ended.lines.slice(0, 3), [
+      `8 records of ${path}, by "meta.at"`,
+      "4 lines without a date in it are left out",
+      "4 came in order",
+    ]);
+    const [none, ...others] = tableOf(ended.lines);
+    const { behind, late } = naiveLateness(seconds, 0, 10);
+    assert.deepEqual([none.wait, none.behind, none.late], ["0 millis", behind, late]);
+    assert.deepEqual([others.at(-1)!.behind, others.at(-1)!.late], [0, 0]);
+  }));
+
+Deno.test("choose-lateness says what is wrong with its arguments", async () => {
+  const failing = async (...args: ReadonlyArray<string>): Promise<string> => {
+    const { code, errors } = await run(["--allow-read=examples"], chooseLateness, ...args);
+    assert.equal(code, 1, errors);
+    return errors;
+  };
+  assert.match(await failing("examples/none.ndjson", "at"), /"examples\/none\.ndjson"/);
+  assert.match(
+    await failing("examples/flights/data/departures.ndjson", "at"),
+    /^Cannot choose a bound as some record must have a date in field "at": there is none in 19,688 lines/,
+  );
+  assert.match(await failing("only.ndjson"), /^Give a file and the name of a field\ndeno run/);
+  assert.match(await failing("--window", "soon"), /^"soon" is not the size of a window/);
+});

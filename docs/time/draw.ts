@@ -101,6 +101,10 @@ const writeSeconds = (time: number): string => String(round(time / 1_000));
 export const writeTime = ({ write = writeSeconds }: DrawOptions, time: number): string =>
   time === Infinity || time >= 8.64e15 ? "∞" : time === -Infinity || time <= -8.64e15 ? "-∞" : write(time);
 
+/** What is written at the axis. */
+const axisOf = ({ axis, byClock }: DrawOptions): string =>
+  axis ?? (byClock ? "the clock, in seconds" : "event time, in seconds");
+
 /** What is written next to a pane. */
 export const describeRow = (row: Row): string =>
   row.change === "retract"
@@ -109,7 +113,7 @@ export const describeRow = (row: Row): string =>
 
 /** Everything that is drawn, in words. */
 const describe = (draw: DrawOptions, moments: ReadonlyArray<Moment>): string =>
-  moments.map(({ step, isLate, rows }, k) => {
+  [`Across: ${axisOf(draw)}.`].concat(moments.map(({ step, isLate, rows }, k) => {
     const what = step._tag === "End"
       ? "The input ends."
       : step._tag === "Clock"
@@ -120,10 +124,10 @@ const describe = (draw: DrawOptions, moments: ReadonlyArray<Moment>): string =>
         `${isLate ? ", too late" : ""}.`;
     const said = rows.map((row) =>
       `${row.change === "retract" ? "Takes back" : "Says"} ${row.value} for ${writeTime(draw, row.window.start)} to ` +
-      `${writeTime(draw, row.window.end)} (${describeRow(row)}${row.final ? ", final" : ""}).`
+      `${writeTime(draw, row.window.end)} (pane ${row.pane}, ${row.timing}${row.final ? ", final" : ""}).`
     );
     return [what, ...said].join(" ");
-  }).join(" ");
+  })).join(" ");
 
 /** The number of a record in the order in which records come, from 1. */
 export const recordNumber = (moments: ReadonlyArray<Moment>, moment: number): number =>
@@ -264,7 +268,7 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
     }
   }
   ground.push(
-    text(right + 26, top - 13, draw.axis ?? (draw.byClock ? "the clock, in seconds" : "event time, in seconds"), {
+    text(right + 26, top - 13, axisOf(draw), {
       class: "soft",
     }),
   );

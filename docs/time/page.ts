@@ -87,8 +87,8 @@ const rowsOf = ({ scenario, moments }: Played): string => {
     step._tag === "End"
       ? "end of input"
       : step._tag === "Clock"
-      ? `${step.clock / 1_000} s`
-      : `${recordNumber(moments, k)}`;
+      ? `clock ${step.clock / 1_000} s`
+      : `record ${recordNumber(moments, k)}`;
   const cells = (row: Row): ReadonlyArray<string> => [
     `[${writeTime(scenario.draw, row.window.start)}, ${writeTime(scenario.draw, row.window.end)})`,
     row.change === "retract" ? `~~${row.value}~~` : String(row.value),
@@ -96,7 +96,7 @@ const rowsOf = ({ scenario, moments }: Played): string => {
     row.final ? "yes" : "no",
   ];
   return table(
-    ["after record", "window", "value", "pane", "final"],
+    ["after", "window", "value", "pane", "final"],
     moments.flatMap((moment, k) => moment.rows.map((row) => [cause(moment, k), ...cells(row)])),
   );
 };
