@@ -241,13 +241,13 @@ export class DeduplicateOperator implements Receiver, Stateful {
   }
 
   snapshot(): unknown {
-    return { watermark: this.#watermark, told: this.#told, counters: { ...this.counters } };
+    return { watermark: this.#watermark, counters: { ...this.counters } };
   }
 
   restore(snapshot: unknown): void {
-    const { watermark, told, counters } = snapshot as { watermark: number; told: number; counters: Counters };
+    const { watermark, counters } = snapshot as { watermark: number; counters: Counters };
     this.#watermark = watermark;
-    this.#told = told;
+    this.#told = watermark;
     Object.assign(this.counters, counters);
     for (const [stretch, table] of this.#stretches) {
       this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(stretch));
