@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect";
 import { type Key, keyHash, keyId } from "../kv-state/key.ts";
+import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Barrier, Batch, Columns, Mark, Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
@@ -84,6 +85,9 @@ export class Exchange implements Receiver {
   readonly #shares: Uint32Array;
   #letters: Array<Letter> = [];
   readonly #marking: Marking;
+  readonly #hotKeys: HotKeys | null;
+  /** Which of the records to come is the next whose key is looked at. */
+  #untilSample = 1;
   #marks: Array<Mark> = [];
   #watermark = beginningOfTime;
 
@@ -94,11 +98,14 @@ export class Exchange implements Receiver {
     /** Takes letters where they cannot be sent on, since they have no key. */
     readonly onLetter: ((letter: Letter) => void) | null;
     readonly marking: Marking;
+    /** Counts the keys of the records. */
+    readonly hotKeys: HotKeys | null;
   }) {
     this.#mailboxes = options.mailboxes;
     this.#context = options.context;
     this.#onLetter = options.onLetter;
     this.#marking = options.marking;
+    this.#hotKeys = options.hotKeys;
     const { mailboxes } = options;
     this.#shares = new Uint32Array(mailboxes.length);
   }
@@ -110,6 +117,7 @@ export class Exchange implements Receiver {
       this.#destinations.push(to);
       this.#shares[to]++;
     }
+    if (this.#hotKeys !== null && --this.#untilSample === 0) this.#untilSample = this.#hotKeys.sample(key as Key);
     this.#columns.add(value, key, time, watermark, this.#context);
     this.#watermark = watermark;
   }

@@ -8,12 +8,14 @@
  * @module
  */
 import { Clock, Effect } from "effect";
-import { type Message, weightOf } from "./message.ts";
+import { type Message, recordsIn, weightOf } from "./message.ts";
 
 /** How full a mailbox is, and how long its writer has waited for room in all. */
 export interface MailboxStats {
   /** Records waiting to be read. */
   readonly depth: number;
+  /** How many records have come in. */
+  readonly records: number;
   /** The most records that waited at any time. */
   readonly depthMax: number;
   /** The bound on `depth`. One message that alone exceeds it is let in when the mailbox is empty. */
@@ -28,6 +30,7 @@ export class Mailbox {
   #messages: Array<Message> = [];
   #head = 0;
   #depth = 0;
+  #records = 0;
   #depthMax = 0;
   #blockedMillis = 0;
   #wakeReader: (() => void) | null = null;
@@ -40,6 +43,7 @@ export class Mailbox {
   get stats(): MailboxStats {
     return {
       depth: this.#depth,
+      records: this.#records,
       depthMax: this.#depthMax,
       recordsMax: this.recordsMax,
       blockedMillis: this.#blockedMillis,
@@ -52,6 +56,7 @@ export class Mailbox {
     if (this.#depth > 0 && this.#depth + weight > this.recordsMax) return false;
     this.#messages.push(message);
     this.#depth += weight;
+    if (message._tag === "Batch") this.#records += recordsIn(message);
     if (this.#depth > this.#depthMax) this.#depthMax = this.#depth;
     if (2 * this.#depth >= this.recordsMax) this.wakeReader();
     return true;

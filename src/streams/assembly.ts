@@ -6,6 +6,7 @@
 import { Effect } from "effect";
 import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
+import { HotKeys } from "../actors/hot-keys.ts";
 import { Mailbox } from "../actors/mailbox.ts";
 import type { Barrier, Batch, Mark } from "../actors/message.ts";
 import { type Delivery, replay } from "../actors/replay.ts";
@@ -65,6 +66,8 @@ export interface Assembly {
   /** Whether a window looks at the clock. */
   readonly usesClock: boolean;
   readonly gauge: OutputGauge;
+  /** What is known of the keys that are sent to each stage. */
+  readonly hotKeys: ReadonlyMap<Stage, HotKeys>;
 }
 
 /** Where a source enters a job. */
@@ -88,6 +91,9 @@ export interface AssemblyOptions {
 export const assemble = (options: AssemblyOptions): Assembly => {
   const { job, graph, splits, keyedPartitions } = options;
   const gauge: OutputGauge = { bytes: 0 };
+  const hotKeys = new Map(
+    graph.stages.filter(({ kind }) => kind === "keyed").map((stage) => [stage, new HotKeys()] as const),
+  );
   const sizeOf = (stage: Stage): number => stage.kind === "keyed" ? keyedPartitions : 1;
   /** Whether an operator must know exactly how the watermark moved, and where in a round: it meets that of others. */
   const isExact = graph.nodes.some((node) => node._tag === "Merge") || hasSecondWindow(graph);
@@ -149,6 +155,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
           context,
           mailboxes: to,
           onLetter: isKeyed ? failOn : null,
+          hotKeys: hotKeys.get(edge.to) ?? null,
           marking: !isExact ? "none" : stage.kind === "keyed" ? "as they came" : "as they come",
         });
         exchanges.push(exchange);
@@ -355,6 +362,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
     ),
     usesClock: graph.nodes.some((node) => node._tag === "Window" && looksAtClock(node)),
     gauge,
+    hotKeys,
   };
 };
 

@@ -9,6 +9,7 @@ export type { RunMode } from "./run-mode.ts";
 export { main, type MainOptions } from "./main.ts";
 export type { EpochMetrics, JobMetrics, QueueMetrics, SinkMetrics, SplitMetrics } from "./metrics.ts";
 export type { Counters } from "./operators/stateful.ts";
+export type { HotKey } from "../actors/hot-keys.ts";
 export type { MailboxStats } from "../actors/mailbox.ts";
 export type { EndsAllowed, Guarantee } from "../exactly-once/guarantee.ts";
 export { Fenced, FencedBase } from "../exactly-once/errors.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { HotKey } from "../actors/hot-keys.ts";
 import type { MailboxStats } from "../actors/mailbox.ts";
 import type { Lateness } from "../windows/delay-histogram.ts";
 import type { Counters } from "./operators/stateful.ts";
@@ -88,6 +89,11 @@ export interface JobMetrics {
   readonly operators: Readonly<Record<string, Counters>>;
   /** What waits between the stages. */
   readonly queues: ReadonlyArray<QueueMetrics>;
+  /**
+   * The keys that many of the records have, by the stage that they are sent to, the hottest first: at most ten, and none
+   * with less than about a hundredth. What was folded before it was sent counts as one.
+   */
+  readonly hotKeys: Readonly<Record<string, ReadonlyArray<HotKey>>>;
   /** Every sink. */
   readonly sinks: ReadonlyArray<SinkMetrics>;
   /** What commits have cost. */
@@ -99,6 +105,7 @@ export const queueMetrics = (stage: string, all: ReadonlyArray<MailboxStats>): Q
   stage,
   mailboxes: all.length,
   depth: all.reduce((sum, { depth }) => sum + depth, 0),
+  records: all.reduce((sum, { records }) => sum + records, 0),
   depthMax: Math.max(0, ...all.map(({ depthMax }) => depthMax)),
   recordsMax: Math.max(0, ...all.map(({ recordsMax }) => recordsMax)),
   blockedMillis: all.reduce((sum, { blockedMillis }) => sum + blockedMillis, 0),

@@ -141,6 +141,7 @@ const emptyMetrics = (job: string): JobMetrics => ({
   lateness: {},
   operators: {},
   queues: [],
+  hotKeys: {},
   sinks: [],
   epochs: { epoch: 0, committed: 0, bytes: 0, atomics: 0, commitMillis: 0, publishMillis: 0 },
 });
@@ -378,6 +379,7 @@ const runPass = (
           ),
         )
       ),
+      hotKeys: Object.fromEntries(Array.from(assembly.hotKeys, ([stage, keys]) => [stage.name, keys.hottest()])),
       sinks: sinks.map(({ name }) => {
         const { published, committedOffset } = store.progress(name);
         const lostRows = committer.lost()[name] ?? 0;
