@@ -30,6 +30,16 @@ const rules: Readonly<Record<string, string | RegExp>> = {
   "session-without-merge":
     `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
     `'"each record in one window"'`,
+  "deduplicate-without-event-time":
+    `Type '"none: call Flow.eventTime first"' is not assignable to type '"event time: a flow is given it once"'`,
+  "deduplicate-without-key": `Type '"none: call Flow.keyBy first"' is not assignable to type '"keyed"'`,
+  "deduplicate-last-without-schema": /^Property 'schema' is missing in type /,
+  "top-n-without-key": `Type '"none: call Flow.keyBy first"' is not assignable to type '"keyed"'`,
+  "ranks-appended":
+    `Type '"update: call Flow.changelog to take each correction as a record"' is not assignable to type '"append"'`,
+  "overlapping-without-merge":
+    `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
+    `'"each record in one window"'`,
   "late-missing": /^Property 'late' is missing in type /,
   "late-not-ended": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,
   "no-sink": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,

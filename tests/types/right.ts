@@ -216,3 +216,65 @@ export const generated = Flow.from(
   Flow.keyBy(({ user }) => user),
 );
 isTrue<Equal<(typeof generated)["~weir/Flow"]["time"], Flow.EventTime>>();
+
+// A flow that is de-duplicated stays what it is, whichever record goes on.
+const once = keyedClicks.pipe(Flow.deduplicate("once", { within: "1 hour", late: "drop" }));
+isTrue<Equal<typeof once, typeof keyedClicks>>();
+const clickSchema = Schema.Struct({ user: Schema.String, at: Schema.Number });
+const latest = keyedClicks.pipe(
+  Flow.deduplicate("latest", {
+    within: "1 hour",
+    keep: "last",
+    schema: clickSchema,
+    late: (side) => side.pipe(Flow.map((late) => late.value.at + late.key), Flow.to(Sink.memory("late"))),
+  }),
+);
+isTrue<Equal<ValueOf<typeof latest>, Click>>();
+isTrue<Equal<(typeof latest)["~weir/Flow"]["ends"], Sink.Transactional>>();
+
+// A ranking needs no event time, takes corrections, and makes them.
+const ranks = clicks.pipe(
+  Flow.keyBy((click) => click.user.length),
+  Flow.topN("ranks", { n: 3, by: (click) => click.at, id: (click) => [click.user], schema: clickSchema }),
+);
+isTrue<
+  Equal<
+    typeof ranks,
+    Flow.Flow<
+      Flow.Ranked<number, Click>,
+      never,
+      never,
+      Flow.Keyed<number>,
+      Flow.NoEventTime,
+      Flow.Update,
+      never
+    >
+  >
+>();
+
+// Windows of the clock and of a number of records need no event time; a function that gives windows knows its records.
+const keyedOnly = clicks.pipe(Flow.keyBy((click) => click.user));
+export const withoutEventTime = [
+  keyedOnly.pipe(
+    Flow.window("hundreds", { assigner: Window.count(100), aggregate: Aggregate.count, late: "drop" }),
+  ),
+  keyedOnly.pipe(
+    Flow.window("by-clock", {
+      assigner: Window.slidingProcessingTime({ size: "1 minute", slide: "10 seconds" }),
+      aggregate: Aggregate.count,
+      late: "drop",
+    }),
+  ),
+];
+isTrue<Equal<(typeof withoutEventTime)[number]["~weir/Flow"]["time"], Flow.NoEventTime>>();
+isTrue<Equal<(typeof withoutEventTime)[number]["~weir/Flow"]["changes"], Flow.Append>>();
+export const byFunction = keyedClicks.pipe(
+  Flow.window("seasons", {
+    assigner: Window.custom({
+      name: "by length of the user's name",
+      assign: (timestamp, click: Click) => ({ start: timestamp, end: timestamp + click.user.length + 1 }),
+    }),
+    aggregate: Aggregate.count,
+    late: "drop",
+  }),
+);
