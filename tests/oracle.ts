@@ -36,7 +36,10 @@ export const aggregate = <A, K, B>(
 } => {
   const { splits, timestamp, bound = 0 } = options;
   const ticksOf = () => {
-    if (timestamp === undefined) return untimed(readingOrder(splits, () => [], splits.map(() => [])));
+    if (timestamp === undefined) {
+      const reading = readingOrder(splits, () => [], splits.map(() => []));
+      return untimed(records(reading), reading);
+    }
     const reading = readingOrder(splits, (value) => [[timestamp(value)]], splits.map(() => [bound]));
     return eventTime(records(reading), splits.map((_, split) => split), reading, timestamp, bound);
   };

@@ -888,6 +888,88 @@ Deno.test("batches, queues and epochs change nothing; neither do partitions but 
     assert.deepEqual(one.metrics.operators, other.metrics.operators);
   }));
 
+/** Runs a plan's records without event time, each window to a sink. */
+const runUntimed = async (plan: Plan, { faults, ...options }: Setting) => {
+  const joined = plan.sources
+    .map(({ splits, before }, s) =>
+      withSteps<Flow.NotKeyed, Flow.NoEventTime>(
+        Flow.from(Source.array<Item>(`source ${s}`, Object.fromEntries(splits.map((all, k) => [`split ${k}`, all])))),
+        before,
+      )
+    )
+    .reduce((a, b) => a.pipe(Flow.merge(b)));
+  const windows = plan.windows.map(({ keys, assigner, trigger, panes }, w) => {
+    const sink = Sink.memory<Window.WindowResult<number, unknown>>(`results ${w}`);
+    const flow = joined.pipe(
+      Flow.keyBy(({ k }) => k % keys),
+      Flow.window(`window ${w}`, {
+        assigner: assignerOf(assigner) as Window.GlobalAssigner | Window.CountAssigner,
+        aggregate: { count: statsOf.count, sum: statsOf.sum, some: statsOf.some },
+        ...(assigner.kind === "count" ? {} : {
+          trigger: triggerOf(trigger) as Trigger.Trigger<Trigger.FiresRepeatedly, Window.WithoutEventTime>,
+          panes,
+        }),
+        late: "drop",
+      }),
+      Flow.to(sink),
+    );
+    return { sink, flow };
+  });
+  const kv = memoryKv();
+  const fates = new Map(faults);
+  kv.onCommit((commit) => fates.get(commit) ?? "ok");
+  const job = Job.make({ name: "untimed", guarantee: "exactly-once", flows: windows.map(({ flow }) => flow) });
+  await runToEnd(job, { kv, ...options });
+  return windows.map(({ sink }) => sink.values());
+};
+
+const answerUntimed = (plan: Plan) => {
+  const splits = plan.sources.flatMap(({ splits, before }) => splits.map((records) => ({ before, records })));
+  const reading = Oracle.readingOrder(splits.map(({ records }) => records), () => [], splits.map(() => []));
+  const raw = Oracle.records(reading).flatMap((record) =>
+    applySteps(record.value, splits[record.split].before).map((value) => ({ ...record, value }))
+  );
+  return plan.windows.map(({ keys, assigner, trigger, panes }) =>
+    rowsOf(
+      Oracle.window(Oracle.untimed(raw, reading), {
+        key: ({ k }) => k % keys,
+        assigner: oracleAssignerOf(assigner),
+        trigger,
+        panes,
+        lateness: 0,
+        summary: Oracle.struct({
+          count: Oracle.count(),
+          sum: Oracle.sum(({ v }) => v),
+          some: Oracle.collect(({ id }) => id, 3),
+        }),
+      }).results,
+    )
+  );
+};
+
+const afterCounts = fc.integer({ min: 1, max: 4 }).map(Oracle.afterCount);
+
+Deno.test("windows that need no event time answer what the oracle says without it, whatever crashes", () =>
+  forAll(
+    plans({
+      ...small,
+      assigners: fc.oneof(counts, fc.constant<AssignerPlan>({ kind: "global" })),
+      triggers: triggers(afterCounts),
+    }),
+    200,
+    async (plan, setting) => {
+      // A window of records is called by the time at which these came, which nobody foresees.
+      const ofKeys = (rows: ReadonlyArray<Window.WindowResult<number, unknown>>) =>
+        Object.fromEntries(
+          [...Map.groupBy(rows, ({ key }) => key)].map((
+            [key, rows],
+          ) => [key, rows.map(({ window: _, ...row }) => row)]),
+        );
+      const got = await runUntimed(plan, setting);
+      answerUntimed(plan).forEach((rows, w) => assert.deepEqual(ofKeys(got[w]), ofKeys(rows), `window ${w}`));
+    },
+  ));
+
 /** Where rows show at once and for ever, and so may repeat. */
 const appending = (name: string) => {
   const rows: Array<unknown> = [];

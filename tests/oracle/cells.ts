@@ -21,9 +21,7 @@ interface Cell<A, B> {
 }
 
 export const cellWindows = <A, B>(plan: Required<WindowPlan<A, B>>): Windows<A, B> => {
-  const { assigner, trigger, panes } = plan;
-  // What holds everything is never over before the end of input, so that nothing comes after it.
-  const lateness = assigner.kind === "global" ? 0 : plan.lateness;
+  const { assigner, trigger, panes, lateness } = plan;
   const always = trigger.kind === "atWatermark" && trigger.onTime === "always";
   /** In the order of their creation. */
   let cells: ReadonlyArray<Cell<A, B>> = [];

@@ -106,7 +106,7 @@ export const eventTime = <A>(
 };
 
 /** Records that have no event time. There is no watermark either, but for the end of input. */
-export const untimed = <A>(reading: ReadonlyArray<Reading<A>>): Array<Tick<A>> => [
-  ...records(reading).map(({ at, value }) => ({ tick: "record" as const, at, value, time: NaN, met: -Infinity })),
+export const untimed = <A>(raw: ReadonlyArray<Raw<A>>, reading: ReadonlyArray<Reading<unknown>>): Array<Tick<A>> => [
+  ...raw.map(({ at, value }) => ({ tick: "record" as const, at, value, time: NaN, met: -Infinity })),
   { tick: "watermark", at: reading.length, watermark: Infinity },
 ];
