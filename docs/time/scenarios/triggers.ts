@@ -190,7 +190,7 @@ export const triggers: ReadonlyArray<Scenario> = [
     name: "first-of",
     title: "The first of several",
     text: "Whichever condition is met first: three records, or the watermark at the next multiple of 5 seconds.",
-    steps: steps(record(1, 3), record(2, 4), record(3, 2), record(4, 1), record(11, 6), record(14, 3), record(21, 5)),
+    steps: steps(record(1, 3), record(2, 4), record(3, 2), record(4, 1), record(11, 6), record(16, 3), record(21, 5)),
     draw,
     pipeline: (readings) =>
       keyed(readings).pipe(
