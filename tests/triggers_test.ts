@@ -180,7 +180,7 @@ const noneCounted: Oracle.Counters = {
   lateAdmitted: 0,
 };
 
-/** Windows that overlap and only fire at their end are made of slices: of one instant, their keys come in any order. */
+/** Aligned windows that only fire at their end are made of slices: of one instant, their keys come in any order. */
 const keysHaveAnOrder = ({ assigner, trigger, panes }: Setup): boolean =>
   assigner._tag !== "Sliding" || trigger !== undefined || panes !== undefined;
 
@@ -1291,5 +1291,33 @@ Deno.test("a window without lateness that is sure to speak on time ends with its
         assert.equal(ofWindow.at(-1)!.timing, "on-time");
       }
     }),
+    { numRuns: 100, seed },
+  ));
+
+/** The same records, where those of key `m` take the watermark up step by step instead of at once. */
+const inSteps = (records: ReadonlyArray<Reading>): Array<Reading> => {
+  let greatest = -Infinity;
+  return records.flatMap((record) => {
+    const steps: Array<Reading> = [];
+    if (record.key === "m" && greatest !== -Infinity) {
+      for (let at = greatest + 1; at < record.at; at++) steps.push({ ...record, at });
+    }
+    greatest = Math.max(greatest, record.at);
+    return [...steps, record];
+  });
+};
+
+Deno.test("what a key says does not depend on whether the watermark jumps or comes in steps", () =>
+  fc.assert(
+    fc.asyncProperty(
+      setups,
+      fc.constantFrom("accumulating" as const, "discarding" as const, "retracting" as const),
+      async (drawn, panes) => {
+        const setup = { ...drawn, trigger: triggerOf(drawn), panes };
+        const ofKey = async (records: ReadonlyArray<Reading>) =>
+          (await runWindow({ ...setup, records })).results.filter(({ key }) => key === "k").map(writeResult);
+        assert.deepEqual(await ofKey(inSteps(drawn.records)), await ofKey(drawn.records));
+      },
+    ),
     { numRuns: 100, seed },
   ));
