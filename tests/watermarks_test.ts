@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Effect, Schedule } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
+import { TaskContext } from "../src/actors/task-context.ts";
+import { Silences } from "../src/streams/silences.ts";
+import type { SplitReader } from "../src/streams/split-reader.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
 import { bucketOf, delayBuckets, delayBucketsPerDoubling, upToOf } from "../src/windows/delay-histogram.ts";
 import { SplitWatermarks } from "../src/windows/split-watermarks.ts";
@@ -559,6 +562,47 @@ Deno.test("a split is not idle while a slow consumer holds the ingest up", () =>
     yield* running.stop;
     assert.deepEqual(late.values(), []);
   }))));
+
+// A look counts for two eighths of the silence at most; the first one at which all eight have been waited for is it.
+Deno.test("silence counts only while somebody listens: not while the thread stands still, nor while a split is paused", () => {
+  const silent = { started: true, ended: false, paused: false, exhausted: false, buffered: 0 };
+  const measure = (
+    looks: ReadonlyArray<readonly [now: number, change?: Partial<typeof silent> | "skip" | "wake"]>,
+  ): ReadonlyArray<boolean> => {
+    const reader = { ...silent, split: 0, source: { bounded: false } };
+    const context = new TaskContext("job", [{ source: "s", split: "0" }], 0);
+    const readers = [reader as unknown as SplitReader];
+    const silences = new Silences({ context, readers, lengths: [[800]], now: 0 });
+    return looks.map(([now, change]) => {
+      if (change === "skip") silences.skip(now);
+      else if (change === "wake") silences.wake(0);
+      else Object.assign(reader, change);
+      silences.look(now);
+      return context.silences[0] >= 800;
+    });
+  };
+  assert.deepEqual(measure([[200], [400], [600], [780], [800]]), [false, false, false, false, true]);
+  // The thread stands still from 200 to 9,000: what came meanwhile has not been heard yet.
+  assert.deepEqual(measure([[200], [9_000], [9_200], [9_400]]), [false, false, false, true]);
+  // Paused from 200 to 600.
+  assert.deepEqual(measure([[200], [400, { paused: true }], [600], [800, { paused: false }], [1_000], [1_200]]), [
+    ...[false, false, false, false, false],
+    true,
+  ]);
+  // Held up until 600.
+  assert.deepEqual(measure([[200], [600, "skip"], [800], [1_000], [1_200]]), [false, false, false, false, true]);
+  // Records are there at 600, and again nothing from then on.
+  assert.deepEqual(measure([[400], [600, { buffered: 1 }], [800, { buffered: 0 }], [1_000], [1_200], [1_400]]), [
+    ...[false, false, false, false, false],
+    true,
+  ]);
+  // Read between two looks, and awake again once it is idle.
+  assert.deepEqual(measure([[200], [400], [600, "wake"], [800], [1_000], [1_200], [1_400, "wake"]]), [
+    ...[false, false, false, false, false],
+    true,
+    false,
+  ]);
+});
 
 // ── alignment ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
