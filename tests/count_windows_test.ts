@@ -145,6 +145,32 @@ Deno.test("results are records for a window behind, the last one too", async () 
   assert.deepEqual(out.values().map(({ window, value }) => [window, value]), [[{ start: 0, end: 10 }, 2]]);
 });
 
+// flow        a    b    c                 | end of the flow
+// other flow  1,024 records in one turn   | the rest, in 4 epochs or so
+// records     [----)    [--|
+Deno.test("a flow that ends before another says the rest once, whenever the job crashes", async () => {
+  const others = Array.from({ length: 1_150 }, (_, at) => ({ name: "o", at, key: "k" }));
+  for (let crash = 32; crash < 38; crash++) {
+    const out = Sink.memory<Result>("out");
+    const flow = Flow.from(Source.array("readings", arrive(["a", 0], ["b", 1], ["c", 2]))).pipe(
+      Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic }),
+      Flow.keyBy(({ key }) => key),
+      Flow.window("window", { assigner: Window.count(2), aggregate: names, late: "drop" }),
+      Flow.to(out),
+    );
+    const other = Flow.from(Source.array("others", others)).pipe(
+      Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic }),
+      Flow.to(Sink.memory("others")),
+    );
+    const kv = memoryKv();
+    kv.onCommit((commit) => commit === crash ? "crash-after" : "ok");
+    const job = Job.make({ name: "case", guarantee: "exactly-once", flows: [flow, other] });
+    const { starts } = await runToEnd(job, { kv, epochRecordsMax: 32, batchRecordsMax: 32 });
+    assert.equal(starts, 2);
+    assert.deepEqual(out.values().map(write), ["ab [0, 2)", "c [2, 3)"]);
+  }
+});
+
 Deno.test("an aggregate that cannot merge will do where windows tumble", async () => {
   const cannotMerge: Aggregate.Aggregate<Reading, number, Aggregate.CannotMerge> = {
     ...Aggregate.count,
@@ -173,6 +199,17 @@ Deno.test("a flow without event time has windows of records too, called by the t
   const [{ window, value }] = out.values();
   assert.deepEqual(value.names.values, ["a", "b"]);
   assert.ok(window.start >= before && window.end <= Temporal.Now.instant().epochMilliseconds + 1);
+});
+
+Deno.test("a flow without event time says the rest at its end", async () => {
+  const out = Sink.memory<Result>("out");
+  const flow = Flow.from(Source.array("readings", arrive(["a", 0], ["b", 1], ["c", 2]))).pipe(
+    Flow.keyBy(({ key }) => key),
+    Flow.window("window", { assigner: Window.count(2), aggregate: names, late: "drop" }),
+    Flow.to(out),
+  );
+  await run(Job.make({ name: "case", guarantee: "exactly-once", flows: [flow] }));
+  assert.deepEqual(out.values().map(({ value }) => value.names.values.join("")), ["ab", "c"]);
 });
 
 Deno.test("a window of records has no trigger, no panes and no lateness", () => {
