@@ -349,6 +349,22 @@ Deno.test("a delta with more rows than a block holds is packed in bounded blocks
     assert.deepEqual(RestoredState.of(restored).contents(), RestoredState.of([delta]).contents());
   })));
 
+Deno.test("rows that bring their keys with them leave nothing behind when they are gone", () => {
+  const change = (rows: ReadonlyArray<number>, removed: ReadonlyArray<number>): Delta => ({
+    ...wide(2),
+    firstNewRow: 0,
+    newKeys: [],
+    rows: Uint32Array.from(rows),
+    numbers: Float64Array.from({ length: 2 * rows.length }, (_, i) => i),
+    objects: rows.map((row) => [`key ${row}`]),
+    removed: Uint32Array.from(removed),
+  });
+  const deltas = [change([0, 1, 2], []), change([3], [0, 2]), change([], [1])];
+  assert.deepEqual(mergeDeltas(deltas, true), [{ ...change([3], []), numbers: Float64Array.from([0, 1]) }]);
+  // An older segment may still hold rows that were removed since.
+  assert.deepEqual(mergeDeltas(deltas.slice(1), false), [change([3], [0, 1, 2])]);
+});
+
 Deno.test("merged deltas give the same state as their originals, the order of rows and namespaces included", () => {
   fc.assert(
     fc.property(changesSequence, fc.nat(), fc.nat(), (sequence, a, b) => {

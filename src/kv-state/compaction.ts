@@ -83,7 +83,7 @@ interface Merging {
  *
  * A dropped namespace leaves a tombstone (a delta with `dropped`), because an older segment may hold rows of it; with
  * `oldest` there is none older, so there is no tombstone either. Tombstones come first. Keys of removed rows stay, since
- * ids of rows count up without gaps.
+ * ids of rows count up without gaps; rows that bring their keys with them leave nothing behind.
  *
  * @throws {RangeError} If the new rows of a namespace leave a gap: the deltas are not consecutive.
  */
@@ -105,7 +105,7 @@ export const mergeDeltas = (deltas: Iterable<Delta>, oldest: boolean): Array<Del
     }
     merge(merged, delta);
   }
-  return [...tombstones.values(), ...Array.from(merging.values(), mergedDelta)];
+  return [...tombstones.values(), ...Array.from(merging.values(), (merged) => mergedDelta(merged, oldest))];
 };
 
 const merge = (merged: Merging, delta: Delta): void => {
@@ -128,7 +128,12 @@ const merge = (merged: Merging, delta: Delta): void => {
   }
 };
 
-const mergedDelta = ({ last, firstNewRow, newKeys, rows: versions, removed, width }: Merging): Delta => {
+const mergedDelta = (merged: Merging, oldest: boolean): Delta => {
+  const { last, firstNewRow, newKeys, rows: versions, width } = merged;
+  // Where there is no older segment, a removed row is gone, unless its key brings it back.
+  const removed = [...merged.removed].filter((row) =>
+    !oldest || (row >= firstNewRow && row < firstNewRow + newKeys.length)
+  );
   const rows = Uint32Array.from(versions.keys()).sort();
   const numbers = new Float64Array(rows.length * width);
   const objects: Array<ReadonlyArray<unknown>> = [];
