@@ -98,7 +98,11 @@ export class EventTimeOperator implements Receiver, Stateful {
     const { silences } = this.#context;
     if (silences === this.#silences) return;
     this.#silences = silences;
-    for (const [split, place] of this.#places) this.#watermarks.setIdle(place, silences[split] >= this.#idleAfter);
+    for (const [split, place] of this.#places) {
+      const silence = silences[split];
+      // A split that has ended is not idle: that it has is heard in `splitEnded`, after what came before.
+      this.#watermarks.setIdle(place, silence >= this.#idleAfter && silence !== Infinity);
+    }
   }
 
   letter(letter: Letter): void {

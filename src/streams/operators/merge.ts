@@ -113,7 +113,10 @@ export class MergeOperator implements Stateful {
   }
 }
 
-/** Whether nothing has come of what an input follows for so long that it is not waited for. */
+/**
+ * Whether nothing has come of what an input follows for so long that it is not waited for. Splits that have ended do not
+ * count: when all of them have, the input says so itself.
+ */
 const isIdle = (follows: ReadonlyArray<Follows>, silences: Float64Array): boolean =>
-  follows.length > 0 &&
-  follows.every(({ splits, idleAfter }) => splits.every((split) => silences[split] >= (idleAfter ?? Infinity)));
+  follows.every(({ splits, idleAfter }) => splits.every((split) => silences[split] >= (idleAfter ?? Infinity))) &&
+  follows.some(({ splits }) => splits.some((split) => silences[split] !== Infinity));
