@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { DateTime, Schema } from "effect";
 import fc from "fast-check";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
-import { assertSameBag, run } from "./support.ts";
+import { memoryKv } from "../src/testing/memory-kv.ts";
+import { assertSameBag, run, runToEnd } from "./support.ts";
 
 const hour = 3_600_000;
 
@@ -147,6 +148,12 @@ Deno.test("a calendar of what does not exist is refused", () => {
     { unit: "week", timeZone: "UTC", weekStartsOn: "friyay" },
     /must begin with one of monday, .*: current value is friyay$/,
   );
+});
+
+Deno.test("a window that reaches beyond the range of dates is refused", () => {
+  const { assign } = Window.calendar({ unit: "year", timeZone: "UTC" });
+  assert.throws(() => assign(8.64e15, null), RangeError);
+  assert.throws(() => assign(-8.64e15, null), RangeError);
 });
 
 Deno.test("calendars are told apart in what the state remembers of them", () => {
@@ -424,6 +431,33 @@ Deno.test("sizes and slides that make no sense are refused", () => {
   refused(() => Window.count({ size: 5_000, slide: 1 }), /at most 4096 times: current value is 5000$/);
   refused(() => Window.tumblingProcessingTime(0), /size must be a whole number of milliseconds above 0/);
   refused(() => Window.slidingProcessingTime({ size: 1, slide: 2 }), /slide must not exceed size/);
+});
+
+Deno.test("in windows of the clock each record counts once, whatever crashes, without event time", async () => {
+  for (let crash = 0; crash < 8; crash++) {
+    const out = Sink.memory<Window.WindowResult<number, number>>("out");
+    const flow = Flow.from(Source.array("numbers", Array.from({ length: 20 }, (_, k) => k))).pipe(
+      Flow.keyBy((k) => k % 3),
+      Flow.window("by-clock", {
+        assigner: Window.tumblingProcessingTime("1 millis"),
+        aggregate: Aggregate.count,
+        late: "drop",
+      }),
+      Flow.to(out),
+    );
+    const kv = memoryKv();
+    kv.onCommit((commit) => commit === crash ? "crash-after" : "ok");
+    const job = Job.make({ name: "clock", guarantee: "exactly-once", flows: [flow] });
+    const before = Temporal.Now.instant().epochMilliseconds;
+    await runToEnd(job, { kv, epochRecordsMax: 4, batchRecordsMax: 2 });
+    const totals = new Map<number, number>();
+    for (const { key, window, value } of out.values()) {
+      totals.set(key, (totals.get(key) ?? 0) + value);
+      assert.equal(window.end - window.start, 1);
+      assert.ok(window.start >= before && window.end <= Temporal.Now.instant().epochMilliseconds + 1);
+    }
+    assert.deepEqual([...totals].sort(), [[0, 7], [1, 7], [2, 6]]);
+  }
 });
 
 Deno.test("windows of the clock are cut like those of event time", () => {

@@ -84,7 +84,8 @@ const firstDay = (date: Temporal.PlainDate, unit: CalendarUnit, weekStart: numbe
  * The rules of time zones are those of the runtime. When a newer one knows other rules, windows that are open stay as they
  * are.
  *
- * @throws {RangeError} If the time zone, the unit or the day of the week is unknown.
+ * @throws {RangeError} If the time zone, the unit or the day of the week is unknown; when a record is assigned, if its
+ * window reaches beyond the range of dates.
  *
  * @example
  * ```ts
