@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { Effect, Schedule } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { TaskContext } from "../src/actors/task-context.ts";
+import { MergeOperator } from "../src/streams/operators/merge.ts";
 import { Silences } from "../src/streams/silences.ts";
 import type { SplitReader } from "../src/streams/split-reader.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
@@ -744,6 +745,38 @@ Deno.test("the watermark that idle splits have let go on is still there after a 
     yield* two.stop;
     assert.deepEqual(second.late.values(), []);
   }))));
+
+// input a      10, 12 (idle)             after a restart 14
+// input b      30                                                  40
+// merged       10      30                                30        30, as a is awake again at 14
+Deno.test("the watermark of merged flows does not go back for an input that wakes, nor over a restart", () => {
+  const context = new TaskContext("job", [{ source: "a", split: "0" }, { source: "b", split: "0" }], 0);
+  const seen: Array<number> = [];
+  const next = { record: () => {}, watermark: (watermark: number) => void seen.push(watermark), letter: () => {} };
+  const follows = [[{ splits: [0], idleAfter: 5 }], [{ splits: [1], idleAfter: 5 }]];
+  const before = new MergeOperator("merge#0", follows, context, next);
+  before.inputs[0].watermark(10);
+  before.inputs[1].watermark(30);
+  context.silences = Float64Array.of(5, 0);
+  before.inputs[0].watermark(12);
+  assert.deepEqual(seen, [-Infinity, 10, 30]);
+  const snapshot = structuredClone(before.snapshot());
+  context.silences = new Float64Array(2);
+  const after = new MergeOperator("merge#0", follows, context, next);
+  after.restore(snapshot);
+  after.inputs[0].watermark(14);
+  after.inputs[1].watermark(40);
+  assert.deepEqual(seen.slice(3), [30, 30]);
+  // Both are idle: to where the furthest is. One has ended, one is idle: it is not the end.
+  context.silences = Float64Array.of(5, 5);
+  after.inputs[0].watermark(14);
+  context.silences = Float64Array.of(0, Infinity);
+  after.inputs[1].watermark(Watermark.endOfTime);
+  context.silences = Float64Array.of(5, Infinity);
+  after.inputs[0].watermark(45);
+  after.inputs[0].watermark(Watermark.endOfTime);
+  assert.deepEqual(seen.slice(5), [40, 40, 45, Watermark.endOfTime]);
+});
 
 Deno.test("a strategy with a state says the same after any crash, and delays are counted once", async () => {
   const random = randomOf(3);

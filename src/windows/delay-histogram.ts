@@ -16,12 +16,21 @@ const firstDoubling = Math.log2(delayBucketsPerDoubling);
 /** No delay is longer than the range of dates: 2 * 8.64e15 ms, below 2^54. */
 const doublingsMax = 54;
 
+/** The longest delay whose bucket is found with whole numbers of 32 bits. */
+const smallDelayMax = 2 ** 31;
+
 /** How many buckets there are. */
 export const delayBuckets: number = (doublingsMax - firstDoubling + 1) * delayBucketsPerDoubling;
 
 /** The bucket of a delay above 0. */
 export const bucketOf = (delay: number): number => {
   if (delay <= delayBucketsPerDoubling) return Math.ceil(delay) - 1;
+  if (delay <= smallDelayMax) {
+    // The same in whole numbers, for speed: a logarithm for each record that is behind would be felt.
+    const before = Math.ceil(delay) - 1;
+    const doubling = 31 - Math.clz32(before);
+    return (doubling - firstDoubling) * delayBucketsPerDoubling + (before >>> (doubling - firstDoubling));
+  }
   const doubling = Math.ceil(Math.log2(delay)) - 1;
   const floor = 2 ** doubling;
   // Should the logarithm have been rounded down, the bucket after the last one of a doubling is the first of the next.
@@ -56,48 +65,41 @@ export interface Lateness {
 
 /** Counts delays. Buckets that were counted in are kept sparse in snapshots. */
 export class DelayHistogram {
-  /** Records that were not behind. */
-  inOrder = 0;
-  /** Records in each bucket. */
-  readonly counts: Float64Array = new Float64Array(delayBuckets);
+  /** Records that were not behind, then those in each bucket. */
+  readonly #counts = new Float64Array(1 + delayBuckets);
+
+  /** Counts a record that was not behind. */
+  addInOrder(): void {
+    this.#counts[0]++;
+  }
 
   /** Counts a record that was behind. */
   add(delay: number): void {
-    this.counts[bucketOf(delay)]++;
+    this.#counts[1 + bucketOf(delay)]++;
   }
 
   /** What was counted, for people to read. */
   get lateness(): Lateness {
-    const delays: Array<DelayBucket> = [];
-    let records = this.inOrder;
-    this.counts.forEach((count, bucket) => {
-      if (count === 0) return;
-      delays.push({ upTo: upToOf(bucket), records: count });
-      records += count;
-    });
-    return { records, inOrder: this.inOrder, delays };
-  }
-
-  /** Adds what another histogram has counted. */
-  addAll(that: DelayHistogram): void {
-    this.inOrder += that.inOrder;
-    that.counts.forEach((count, bucket) => void (this.counts[bucket] += count));
+    const { inOrder, counts } = this.snapshot();
+    const delays = counts.map(([bucket, records]): DelayBucket => ({ upTo: upToOf(bucket), records }));
+    return { records: delays.reduce((sum, { records }) => sum + records, inOrder), inOrder, delays };
   }
 
   /** What was counted, to be given to {@link restore}. */
   snapshot(): DelaySnapshot {
     const counts: Array<readonly [bucket: number, count: number]> = [];
-    this.counts.forEach((count, bucket) => {
+    for (let bucket = 0; bucket < delayBuckets; bucket++) {
+      const count = this.#counts[1 + bucket];
       if (count > 0) counts.push([bucket, count]);
-    });
-    return { inOrder: this.inOrder, counts };
+    }
+    return { inOrder: this.#counts[0], counts };
   }
 
   /** Goes on from a snapshot. */
   restore({ inOrder, counts }: DelaySnapshot): void {
-    this.inOrder = inOrder;
-    this.counts.fill(0);
-    for (const [bucket, count] of counts) this.counts[bucket] = count;
+    this.#counts.fill(0);
+    this.#counts[0] = inOrder;
+    for (const [bucket, count] of counts) this.#counts[1 + bucket] = count;
   }
 }
 

@@ -96,20 +96,17 @@ export class SplitWatermarks {
   /** Notes a record's timestamp; a split that was idle is so no more. Returns true when the merged watermark has moved. */
   observe(split: number, timestamp: number): boolean {
     const greatest = this.#greatest[split];
+    if (this.#status[split] === idle) this.#status[split] = active;
     if (timestamp < greatest) {
       this.delays.add(greatest - timestamp);
+      if (this.#followers === null) return false;
     } else {
-      this.delays.inOrder++;
+      this.delays.addInOrder();
       this.#greatest[split] = timestamp;
     }
-    if (this.#status[split] === idle) this.#status[split] = active;
-    let before: number;
-    let own: number;
-    if (this.#followers === null) {
-      if (timestamp <= greatest) return false;
-      before = greatest - this.#bound;
-      own = timestamp - this.#bound;
-    } else {
+    let before = greatest - this.#bound;
+    let own = timestamp - this.#bound;
+    if (this.#followers !== null) {
       before = this.#said[split];
       own = this.#considered;
       if (own <= before) return false;
