@@ -1,7 +1,7 @@
 /**
  * The hottest keys of a stage: which keys many of the records have, and about what share of them.
  *
- * About every sixteenth record is looked at, and of those a bounded number of keys is counted (Misra and Gries, 1982): a
+ * One record in about thirty-two is looked at, and of those a bounded number of keys is counted (Misra and Gries, 1982): a
  * new key that finds no room takes one off every count, itself included. So a key with a share above one in
  * `countedKeysMax` is always among the counted, and its count is too small by at most that share. Counts are halved now
  * and then, so that they follow a stream whose keys change.
@@ -28,7 +28,7 @@ export interface HotKey {
   readonly key: Key;
   /**
    * Its estimated share of the records that were sent to the stage of late, from 0 to 1. It can be too small by 1/128, and
-   * it is off by what comes of looking at a sixteenth of the records only: 0.01 at most, once a million have come.
+   * it is off by what comes of looking at some of the records only: about 0.01 at most, once a million have come.
    */
   readonly share: number;
 }
@@ -49,9 +49,9 @@ export class HotKeys {
     else if (this.#counts.size < countedKeysMax) this.#counts.set(id, { key, count: 1 });
     else this.#takeOff((count) => count - 1);
     // A fixed step would see nothing but one key of a stream whose keys take turns. The steps are the same in every run:
-    // a linear congruential generator (Knuth, TAOCP 2, 3.3.4, table 1) gives 1 to 32.
+    // a linear congruential generator (Knuth, TAOCP 2, 3.3.4, table 1) gives 1 to 64.
     this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    return 1 + (this.#random >>> 27);
+    return 1 + (this.#random >>> 26);
   }
 
   /** The keys with the greatest shares, greatest first; none whose share is as small as the error. */

@@ -7,7 +7,9 @@
  * neighbour. They are worked out when they are asked for, and a record that comes late spoils those of its own key only:
  * the ends at and before its slice, the beginnings at and after it.
  *
- * All of that follows from the slices alone, whatever came when, so nothing of it is stored.
+ * All of that follows from the slices alone, whatever came when, so nothing of it is stored. In memory a cell has one more
+ * accumulator, its beginning and later its end, which about doubles what windows keep; both while late records can still
+ * change windows on either side.
  *
  * @module
  */
