@@ -115,6 +115,23 @@ for (const ratio of [6, 60, 600]) {
   });
 }
 
+Deno.test("without allowed lateness, a late record spoils what is kept of its own key only", async () => {
+  const ratio = 60;
+  const slide = 80;
+  const every = 50;
+  const readings = inOrder(20_000, 40).map((reading) =>
+    reading.id % every === every - 1 ? { ...reading, at: reading.at - (reading.id * 31) % (slide * ratio) } : reading
+  );
+  const { merges, records, rows, corrections } = await costOf({ readings, size: slide * ratio, slide });
+  assert.equal(corrections, 0);
+  // At worst one end or beginning for each slice of a window, each a copy and a merge; of one key, not of forty.
+  const spoiltMax = 2 * ratio * (records / every);
+  assert.ok(
+    merges <= mergesMax * (records + rows) + spoiltMax,
+    `${merges} merges for ${records} records, ${rows} rows`,
+  );
+});
+
 // ---------------------------------------------------------------------------------------------------------------------
 // What they answer
 
