@@ -1,4 +1,5 @@
 /** Sources whose records come at given instants of a clock that a test moves. */
+import { setImmediate } from "node:timers";
 import { Clock, Effect, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import { Source } from "@weir/streams";
@@ -59,5 +60,5 @@ const turns = 20;
 
 /** Lets everything happen that needs no time. */
 export const settle: Effect.Effect<void> = Effect.promise(async () => {
-  for (let k = 0; k < turns; k++) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (let k = 0; k < turns; k++) await new Promise((resolve) => setImmediate(resolve));
 });

@@ -564,6 +564,88 @@ Deno.test("a split is not idle while a slow consumer holds the ingest up", () =>
     assert.deepEqual(late.values(), []);
   }))));
 
+// processing   0 s                    2 s            10 s
+// split a      5                      (idle)         45
+// split b      10, 20, 30 (all there from the start)
+// read         a 5                    b 10, 20, 30   a 45        b waits for its turn until a is idle
+Deno.test("a bounded source with a pace is read in order of watermarks, but not held up by a split that is idle", () =>
+  withTestClock(Effect.scoped(Effect.gen(function* () {
+    const read: Array<number> = [];
+    const scripts = { a: [[0, 5], [10_000, 45]], b: [[0, 10], [0, 20], [0, 30]] } as const;
+    const source = { ...scripted("readings", scripts, ["a", "b"]), bounded: true, paced: true };
+    const out = Sink.memory<number>("out");
+    const job = Job.make({
+      name: "paced",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(source).pipe(
+          Flow.eventTime({
+            timestamp: ({ at }) => (read.push(at), at),
+            watermark: Watermark.monotonic,
+            idleAfter: 2_000,
+          }),
+          Flow.map(({ at }) => at),
+          Flow.to(out),
+        ),
+      ],
+    });
+    const options = { state: ":memory:", kv: memoryKv(), epochInterval: 100, batchRecordsMax: 1 };
+    const running = yield* started(job, options);
+    yield* pass(1_500);
+    assert.deepEqual(read, [5]);
+    yield* pass(1_000);
+    assert.deepEqual(read, [5, 10, 20, 30]);
+    yield* pass(10_000);
+    assert.equal((yield* running.await).outcome, "ended");
+    assert.deepEqual(out.values(), [5, 10, 20, 30, 45]);
+  }))));
+
+Deno.test("whatever splits do and whenever a job is stopped, no record is lost and no watermark goes back", async () => {
+  const script = fc.array(fc.tuple(fc.nat(8_000), fc.nat(200)), { maxLength: 12 })
+    .map((records) => records.sort(([a], [b]) => a - b));
+  const plan = fc.record({
+    scripts: fc.array(script, { minLength: 1, maxLength: 3 }),
+    idleAfter: fc.option(fc.constantFrom(300, 1_000), { nil: undefined }),
+    maxDrift: fc.option(fc.constantFrom(20, 100), { nil: undefined }),
+    stops: fc.array(fc.integer({ min: 100, max: 6_000 }), { maxLength: 2 }),
+  });
+  let lateInAll = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      plan,
+      ({ scripts, idleAfter, maxDrift, stops }) =>
+        withTestClock(Effect.scoped(Effect.gen(function* () {
+          const named = Object.fromEntries(scripts.map((script, k) => [`${k}`, script]));
+          const options = {
+            ends: Object.keys(named),
+            ...(idleAfter === undefined ? {} : { idleAfter }),
+            ...(maxDrift === undefined ? {} : { maxDrift }),
+          };
+          const first = counting(named, options);
+          const kv = memoryKv();
+          let watermark = -Infinity;
+          for (const stop of [...stops, Infinity]) {
+            const { job } = counting(named, { ...options, goesOn: first });
+            const running = yield* started(job, { state: "x", kv, epochInterval: 200 });
+            for (let passed = 0; passed < Math.min(stop, 9_000); passed += 1_000) {
+              yield* pass(1_000);
+              const now = yield* watermarkOf(running);
+              assert.ok(now === undefined || now >= watermark, `${now} after ${watermark}`);
+              watermark = now ?? watermark;
+            }
+            yield* stop === Infinity ? running.await : running.stop;
+          }
+          const counted = first.results.values().reduce((sum, text) => sum + Number(text.split(" ")[2]), 0);
+          const records = scripts.flat().length;
+          assert.equal(counted + first.late.values().length, records);
+          lateInAll += first.late.values().length;
+        }))),
+    ),
+    { numRuns: 60, seed: 20_260_101 },
+  );
+  assert.ok(lateInAll > 0, "some were late");
+});
+
 // A look counts for two eighths of the silence at most; the first one at which all eight have been waited for is it.
 Deno.test("silence counts only while somebody listens: not while the thread stands still, nor while a split is paused", () => {
   const silent = { started: true, ended: false, paused: false, exhausted: false, buffered: 0 };
