@@ -86,7 +86,7 @@ interface Plan {
   /** Operators after event time. */
   readonly steps: ReadonlyArray<Step>;
   readonly windows: ReadonlyArray<WindowPlan>;
-  /** A window over the results of all those that {@link fireOnce}. */
+  /** A window over the results of others: see {@link feedsSecond}. */
   readonly second: SecondPlan | null;
   /** Whether the records themselves also go to a sink. */
   readonly copy: boolean;
@@ -106,9 +106,15 @@ interface Answer {
   readonly counters: Readonly<Record<string, Oracle.Counters>>;
 }
 
-/** Whether a window says one thing about each key, when the watermark reaches its end. Counting follows no watermark. */
-const fireOnce = ({ assigner, trigger, lateness }: WindowPlan): boolean =>
-  lateness === 0 && Oracle.isDefault(trigger) && assigner.kind !== "count";
+/**
+ * Whether the results of a window go to the second one: it says one thing about each key, when the watermark reaches its
+ * end, and how late that is does not depend on what is said of other keys. The window of everything says what is long over,
+ * so that a session takes it or not by what came before it.
+ */
+const feedsSecond = ({ second }: Plan, { assigner, trigger, lateness }: WindowPlan): boolean => {
+  if (second === null || lateness > 0 || !Oracle.isDefault(trigger) || assigner.kind === "count") return false;
+  return assigner.kind !== "global" || second.assigner.kind === "sliding";
+};
 
 /** Which of a plan's numbers belongs to a record. */
 const pick = (numbers: ReadonlyArray<number>, item: Item): number =>
@@ -273,7 +279,7 @@ const jobOf = (plan: Plan) => {
       }),
     );
     flows.push(windowed.pipe(Flow.to(memory(`results ${w}`))));
-    if (fireOnce(window)) results.push(Flow.changelog(windowed));
+    if (feedsSecond(plan, window)) results.push(Flow.changelog(windowed));
   });
   if (plan.second !== null && results.length > 0) {
     const { keys, assigner, lateness, effect } = plan.second;
@@ -398,7 +404,7 @@ const answer = (plan: Plan): Answer => {
     rows[`results ${w}`] = rowsOf(windowed.results);
     if (window.late === "sink") rows[`late ${w}`] = windowed.late;
     counters[`window ${w}`] = windowed.counters;
-    if (fireOnce(window)) flows.push(windowed.results);
+    if (feedsSecond(plan, window)) flows.push(windowed.results);
   });
   if (plan.second !== null && flows.length > 0) {
     const { keys, assigner, lateness } = plan.second;
@@ -511,12 +517,6 @@ const branchStep = (step: fc.Arbitrary<Step>): fc.Arbitrary<Step> =>
     some: fc.array(step, { maxLength: 2 }),
     rest: fc.array(step, { maxLength: 2 }),
   });
-
-/**
- * Whether sessions over the results of other windows are drawn: they tell apart whether results came in one step of the
- * watermark or in several.
- */
-const secondSessions = true;
 
 /** Stateless operators, some of which may wait for Effects or change the key. */
 const steps = (lengthMax: number, effects: Shape["effects"], keys: boolean): fc.Arbitrary<ReadonlyArray<Step>> => {
@@ -658,7 +658,7 @@ const plans = (
     second: fc.option(
       fc.record({
         keys: fc.integer({ min: 1, max: 3 }),
-        assigner: secondSessions ? fc.oneof(alignedAssigners, sessionsOfOneGap) : alignedAssigners,
+        assigner: fc.oneof(alignedAssigners, sessionsOfOneGap),
         lateness: fc.constant(0),
         effect: fc.constant(effects !== "none"),
       }),
