@@ -240,6 +240,45 @@ Deno.test("a file that grows is read on by the next run", async () => {
   }
 });
 
+// run 1        web 5, 25          folder: no file yet          open, not ended
+// run 2                           folder: one.txt 7, 30        7 counts: nothing has gone by
+Deno.test("a source that has no splits yet has not ended; those that come later are read from their beginning", async () => {
+  const kv = memoryKv();
+  const counts = Sink.memory<number>("counts");
+  const late = Sink.memory<number>("late");
+  const seen = Sink.memory<number>("seen");
+  const run = (files: Readonly<Record<string, ReadonlyArray<number>>>, mode: Job.RunMode) => {
+    const stamped = (name: string, splits: Readonly<Record<string, ReadonlyArray<number>>>) =>
+      Flow.from(Source.array(name, splits)).pipe(
+        Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.monotonic }),
+        Flow.keyBy(() => 0),
+      );
+    const flow = stamped("folder", files).pipe(
+      Flow.window("counts", {
+        assigner: Window.tumbling(10),
+        aggregate: Aggregate.count,
+        late: (side) => side.pipe(Flow.map(({ timestamp }) => timestamp), Flow.to(late)),
+      }),
+      Flow.map(({ window }) => window.start),
+      Flow.to(counts),
+    );
+    const web = stamped("web", { web: [5, 25] }).pipe(Flow.to(seen));
+    const job = Job.make({ name: "folder", guarantee: "exactly-once", flows: [flow, web] });
+    return Effect.runPromise(Job.run(job, { state: "x", kv, mode }));
+  };
+  const alone = counting(Source.array("readings", {}));
+  const options = { state: ":memory:", kv: memoryKv() };
+  const none = await Effect.runPromise(Job.run(alone.job, { ...options, mode: "available-now" }));
+  assert.equal(none.outcome, "caught-up");
+  const one = await run({}, "available-now");
+  assert.deepEqual([one.outcome, one.metrics.watermarks["eventTime#0"]], ["caught-up", -Infinity]);
+  const two = await run({ "one.txt": [7, 30] }, "available-now");
+  assert.deepEqual([two.outcome, two.metrics.watermarks["eventTime#0"]], ["caught-up", 30]);
+  assert.deepEqual([counts.values(), late.values()], [[0], []]);
+  assert.equal((await run({ "one.txt": [7, 30] }, "continuous")).outcome, "ended");
+  assert.deepEqual([counts.values(), late.values()], [[0, 30], []]);
+});
+
 // ── again and again ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A log to which something writes a reading each second; a reader gets what is there, and is told when that is all. */

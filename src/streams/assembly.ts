@@ -74,6 +74,7 @@ export interface Assembly {
 export interface SourceEntry {
   readonly receiver: Receiver;
   readonly splits: ReadonlyArray<number>;
+  readonly bounded: boolean;
 }
 
 /** What an assembly is made for. */
@@ -342,6 +343,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
   const entries = [...Map.groupBy(graph.sources, ({ source }) => source).values()].map((nodes): SourceEntry => ({
     receiver: broadcast(nodes.map(entryOf)),
     splits: splitsOf(nodes[0]),
+    bounded: nodes[0].source.bounded,
   }));
   const tasks = [
     ingest,

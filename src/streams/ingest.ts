@@ -161,8 +161,11 @@ export const runIngest = (
       Effect.andThen(afterWaking(waiting), Effect.sync(() => silences.skip(clock.currentTimeMillisUnsafe())));
 
     /** The watermark that a source says by itself: it knows only its end. */
-    const watermarkAtSource = ({ splits }: SourceEntry): number =>
-      splits.every((split) => readers[split].ended) ? endOfTime : beginningOfTime;
+    const watermarkAtSource = ({ splits, bounded }: SourceEntry): number => {
+      // Where there are no splits yet, some may be there in a later run, unless this run is to go to the end.
+      const mayHaveMore = splits.length === 0 && (options.untilCaughtUp || !bounded);
+      return !mayHaveMore && splits.every((split) => readers[split].ended) ? endOfTime : beginningOfTime;
+    };
 
     let isFirst = true;
     const beginRound = (split: number): void => {

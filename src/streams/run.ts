@@ -261,7 +261,7 @@ const runPasses = (
     const attempt: Attempt = { began: yield* Clock.currentTimeMillis, epochs: emptyMetrics(job.name).epochs };
     for (;;) {
       const summary = yield* Effect.scoped(runPass(job, options, state, { kv, untilCaughtUp, attempt }));
-      if (everyMillis === null || summary.outcome !== "caught-up") return summary;
+      if (everyMillis === null || summary.outcome === "stopped") return summary;
       const rest = new Signal();
       state.notify = () => rest.notify();
       const sinceLast = (yield* Clock.currentTimeMillis) % everyMillis;
@@ -471,7 +471,8 @@ const runPass = (
 
     // The first of them to fail ends them all.
     yield* Effect.all([ingest, commitEpochs, ...actors], { concurrency: "unbounded", discard: true });
-    const outcome = readers.every((reader) => reader.ended)
+    const mayHaveMore = untilCaughtUp && readers.length === 0;
+    const outcome = !mayHaveMore && readers.every((reader) => reader.ended)
       ? "ended"
       : untilCaughtUp && readers.every((reader) => !reader.isRead)
       ? "caught-up"

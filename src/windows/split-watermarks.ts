@@ -47,7 +47,7 @@ export class SplitWatermarks {
   readonly #said: Float64Array;
   readonly #status: Uint8Array;
   #considered = beginningOfTime;
-  #merged: number;
+  #merged = beginningOfTime;
 
   constructor(strategy: WatermarkStrategy, splits: number) {
     this.#tag = strategy._tag;
@@ -56,7 +56,6 @@ export class SplitWatermarks {
     this.#greatest = new Float64Array(splits).fill(beginningOfTime);
     this.#said = new Float64Array(splits).fill(beginningOfTime);
     this.#status = new Uint8Array(splits);
-    this.#merged = splits === 0 ? endOfTime : beginningOfTime;
   }
 
   /** The watermark of all splits together. */
@@ -156,6 +155,11 @@ export class SplitWatermarks {
     if (merged <= this.#merged) return false;
     this.#merged = merged;
     return true;
+  }
+
+  /** Notes that there are no splits and that none is to come. */
+  endAll(): void {
+    this.#merged = endOfTime;
   }
 
   /** What to remember of a split. */

@@ -8,7 +8,7 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import type { DelayHistogram, DelaySnapshot } from "../../windows/delay-histogram.ts";
 import { SplitWatermarks, type SplitWatermarkState } from "../../windows/split-watermarks.ts";
-import { timestampMax, type WatermarkStrategy } from "../../windows/watermark.ts";
+import { endOfTime, timestampMax, type WatermarkStrategy } from "../../windows/watermark.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 
 /** What is remembered of an event time. */
@@ -88,8 +88,10 @@ export class EventTimeOperator implements Receiver, Stateful {
     }
   }
 
-  watermark(): void {
+  watermark(watermark: number): void {
     this.#listen();
+    // A source without splits has but this to say. Otherwise what splits say is known better here.
+    if (watermark === endOfTime && this.#places.size === 0) this.#watermarks.endAll();
     this.#next.watermark(this.#watermarks.merged);
   }
 
