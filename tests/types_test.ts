@@ -27,7 +27,8 @@ const rules: Readonly<Record<string, string | RegExp>> = {
   "sliding-without-merge":
     `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
     `'"each record in one window"'`,
-  "pre-aggregate-without-merge": `Type 'true' is not assignable to type 'false'`,
+  "pre-aggregate-without-merge": `Type 'true' is not assignable to type ` +
+    `'"not given: only an aggregate that merges can be folded before records are routed"'`,
   "session-without-merge":
     `Type '"windows overlap or grow together: give them an aggregate that merges"' is not assignable to type ` +
     `'"each record in one window"'`,

@@ -41,6 +41,9 @@ export type ChangesOf<L, F, P> = [P] extends ["discarding"] ? Append
 /** What a window says: results, or, where panes retract each other, changes. */
 export type SaidBy<K, B, P> = [P] extends ["retracting"] ? WindowChange<K, B> : WindowResult<K, B>;
 
+/** What a type error about `preAggregate` ends in. */
+export type OnlyIfMerges = "not given: only an aggregate that merges can be folded before records are routed";
+
 /** How records are grouped and aggregated. */
 export interface WindowOptions<
   A,
@@ -78,7 +81,7 @@ export interface WindowOptions<
    *
    * @default {false}
    */
-  readonly preAggregate?: [M] extends [Merges] ? boolean : false;
+  readonly preAggregate?: [M] extends [Merges] ? boolean : OnlyIfMerges;
   /** Where records go that came too late: `"drop"` counts and drops them. */
   readonly late: "drop" | SideOutput<Late<A, K>, R2, S2>;
 }
@@ -96,9 +99,10 @@ export interface WindowOptions<
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *
- * @throws {RangeError} If `allowedLateness` is negative or not finite, or there is one for windows by the clock; if `panes` are `"discarding"` and the trigger asks
- * for a pane at the end in any case, as an aggregate has no answer about no record; or if a window of a number of records
- * is given a trigger, panes or an allowed lateness; or if `preAggregate` is asked of a window that it is not for.
+ * @throws {RangeError} If `allowedLateness` is negative or not finite, or there is one for windows by the clock; if `panes`
+ * are `"discarding"` and the trigger asks for a pane at the end in any case, as an aggregate has no answer about no
+ * record; if a window of a number of records is given a trigger, panes or an allowed lateness; or if `preAggregate` is
+ * asked of a window that it is not for.
  *
  * @example
  * ```ts

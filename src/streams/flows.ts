@@ -26,6 +26,7 @@ export {
 } from "./flow.ts";
 export {
   type ChangesOf,
+  type OnlyIfMerges,
   type Panes,
   type SaidBy,
   type TimeFor,
