@@ -1,0 +1,121 @@
+/** A case as ticks for the oracle. */
+import * as Oracle from "../oracle.ts";
+import {
+  type Answer,
+  type AssignerPlan,
+  copies,
+  feedsSecond,
+  type Item,
+  pick,
+  type Plan,
+  type SourcePlan,
+  spansOf,
+  type Step,
+} from "./plan.ts";
+
+export const applySteps = (item: Item, steps: ReadonlyArray<Step>): Array<Item> => {
+  if (steps.length === 0) return [item];
+  const [step, ...others] = steps;
+  const after = (): Array<Item> => {
+    switch (step.step) {
+      case "map":
+        return [{ ...item, v: item.v + step.add }];
+      case "filter":
+        return item.v % step.mod !== 0 ? [item] : [];
+      case "flatMap":
+        return copies(item, step.mod);
+      case "branch":
+        return applySteps(item, item.v % step.mod === 0 ? step.some : step.rest);
+      default:
+        return [item];
+    }
+  };
+  return after().flatMap((next) => applySteps(next, others));
+};
+
+/** Whether records wait for an Effect on the way, so that what comes behind it no longer steers the reading. */
+const waits = (steps: ReadonlyArray<Step>): boolean =>
+  steps.some((step) => step.step === "effect" || (step.step === "branch" && (waits(step.some) || waits(step.rest))));
+
+const statsBy = Oracle.struct<Item>({
+  count: Oracle.count(),
+  sum: Oracle.sum(({ v }) => v),
+  mean: Oracle.mean(({ v }) => v),
+  min: Oracle.min(({ v }) => v),
+  max: Oracle.max(({ v }) => v),
+  variance: Oracle.variance(({ v }) => v),
+  first: Oracle.first(({ id }) => id),
+  last: Oracle.last(({ id }) => id),
+  some: Oracle.collect(({ id }) => id, 3),
+});
+
+export const oracleAssignerOf = (assigner: AssignerPlan): Oracle.Assigner<Item> => {
+  switch (assigner.kind) {
+    case "session":
+      return Oracle.session((item) => pick(assigner.gaps, item));
+    case "spans":
+      return Oracle.spans(spansOf(assigner.sizes));
+    default:
+      return assigner;
+  }
+};
+
+export const rowsOf = <A>(ticks: ReadonlyArray<Oracle.Tick<A>>): Array<A> =>
+  ticks.flatMap((tick) => tick.tick === "record" ? [tick.value] : []);
+
+export const answer = (plan: Plan): Answer => {
+  const rows: Record<string, ReadonlyArray<unknown>> = {};
+  const counters: Record<string, Oracle.Counters> = {};
+  const splits = plan.sources.flatMap((source, s) => source.splits.map((records) => ({ source, s, records })));
+  const anyWaits = plan.sources.some(({ before }) => waits(before));
+  const steers = ({ before }: SourcePlan): boolean => plan.joined === "before" ? !anyWaits : !waits(before);
+  const boundOf = (source: SourcePlan): number => plan.joined === "before" ? plan.sources[0].bound : source.bound;
+  const reading = Oracle.readingOrder(
+    splits.map(({ records }) => records),
+    (item, split) => {
+      const { source } = splits[split];
+      return steers(source) ? [applySteps(item, source.before).map(({ at }) => at)] : [];
+    },
+    splits.map(({ source }) => steers(source) ? [boundOf(source)] : []),
+  );
+  const raw = Oracle.records(reading).flatMap((record) =>
+    applySteps(record.value, splits[record.split].source.before).map((value) => ({ ...record, value }))
+  );
+  const stampedBy = (sources: ReadonlyArray<number>) => {
+    const reaching = [...splits.keys()].filter((split) => sources.includes(splits[split].s));
+    const ofThem = raw.filter(({ split }) => reaching.includes(split));
+    return Oracle.eventTime(ofThem, reaching, reading, ({ at }) => at, boundOf(plan.sources[sources[0]]));
+  };
+  const numbers = [...plan.sources.keys()];
+  const stamped = plan.joined === "before" ? stampedBy(numbers) : Oracle.merge(...numbers.map((s) => stampedBy([s])));
+  const shared = Oracle.flatMap(stamped, (item) => applySteps(item, plan.steps));
+  if (plan.copy) rows["copy"] = rowsOf(shared);
+  const flows: Array<Array<Oracle.Tick<Oracle.Result<number, Record<string, unknown>>>>> = [];
+  plan.windows.forEach((window, w) => {
+    const input = Oracle.flatMap(shared, (item) => applySteps(item, [...window.steps, ...window.keyed]));
+    const windowed = Oracle.window(input, {
+      key: ({ k }) => k % window.keys,
+      assigner: oracleAssignerOf(window.assigner),
+      trigger: window.trigger,
+      panes: window.panes,
+      lateness: window.lateness,
+      summary: statsBy,
+    });
+    rows[`results ${w}`] = rowsOf(windowed.results);
+    if (window.late === "sink") rows[`late ${w}`] = windowed.late;
+    counters[`window ${w}`] = windowed.counters;
+    if (feedsSecond(plan, window)) flows.push(windowed.results);
+  });
+  if (plan.second !== null && flows.length > 0) {
+    const { keys, assigner, lateness } = plan.second;
+    const windowed = Oracle.window(Oracle.merge(...flows), {
+      key: ({ key }) => key % keys,
+      assigner: oracleAssignerOf(assigner) as Oracle.Assigner,
+      lateness,
+      summary: Oracle.struct({ count: Oracle.count(), sum: Oracle.sum(({ value }) => value["sum"] as number) }),
+    });
+    rows["second"] = rowsOf(windowed.results);
+    counters["second"] = windowed.counters;
+  }
+  return { rows, counters };
+};

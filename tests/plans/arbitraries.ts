@@ -1,0 +1,266 @@
+/** Drawing cases. */
+import fc from "fast-check";
+import type { CommitFate } from "../../src/testing/memory-kv.ts";
+import * as Oracle from "../oracle.ts";
+import type { AssignerPlan, Item, Plan, Setting, Step, WindowPlan } from "./plan.ts";
+
+const items = (lengthMax: number): fc.Arbitrary<ReadonlyArray<Omit<Item, "id">>> =>
+  fc.array(fc.tuple(fc.integer({ min: -12, max: 12 }), fc.nat(4), fc.integer({ min: -9, max: 9 })), {
+    maxLength: lengthMax,
+  })
+    .map((steps) => {
+      let at = 0;
+      // Event time wanders forwards; now and then it jumps back further than any bound.
+      return steps.map(([step, k, v]) => ({ at: at += step < -9 ? 4 * step : step + 2, k, v }));
+    });
+
+const oneForOneStep: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ step: fc.constant("map" as const), add: fc.integer({ min: 1, max: 9 }) }),
+  fc.record({ step: fc.constant("filter" as const), mod: fc.integer({ min: 2, max: 5 }) }),
+);
+const simpleStep: fc.Arbitrary<Step> = fc.oneof(
+  { arbitrary: oneForOneStep, weight: 2 },
+  {
+    arbitrary: fc.record({ step: fc.constant("flatMap" as const), mod: fc.integer({ min: 2, max: 4 }) }),
+    weight: 1,
+  },
+);
+const effectStep: fc.Arbitrary<Step> = fc.record({
+  step: fc.constant("effect" as const),
+  yields: fc.boolean(),
+  concurrency: fc.constantFrom(1, 2, 16),
+});
+const keyStep: fc.Arbitrary<Step> = fc.record({
+  step: fc.constant("keyBy" as const),
+  mod: fc.integer({ min: 1, max: 5 }),
+});
+const branchStep = (step: fc.Arbitrary<Step>): fc.Arbitrary<Step> =>
+  fc.record({
+    step: fc.constant("branch" as const),
+    mod: fc.integer({ min: 2, max: 3 }),
+    some: fc.array(step, { maxLength: 2 }),
+    rest: fc.array(step, { maxLength: 2 }),
+  });
+
+/** Stateless operators, some of which may wait for Effects or change the key. */
+const steps = (lengthMax: number, effects: Shape["effects"], keys: boolean): fc.Arbitrary<ReadonlyArray<Step>> => {
+  const simple = effects === "and branches" ? oneForOneStep : simpleStep;
+  const kinds = [{ arbitrary: simple, weight: 3 }];
+  if (keys) kinds.push({ arbitrary: keyStep, weight: 1 });
+  if (effects !== "none") kinds.push({ arbitrary: effectStep, weight: 1 });
+  if (effects === "none") kinds.push({ arbitrary: branchStep(simple), weight: 1 });
+  if (effects === "and branches") kinds.push({ arbitrary: branchStep(fc.oneof(simple, effectStep)), weight: 1 });
+  return fc.array(fc.oneof(...kinds), { maxLength: lengthMax });
+};
+
+const alignedAssigners: fc.Arbitrary<AssignerPlan> = fc.tuple(
+  fc.integer({ min: 1, max: 20 }),
+  fc.integer({ min: 1, max: 20 }),
+  fc.integer({ min: 0, max: 20 }),
+  fc.boolean(),
+).map(([one, other, offset, tumbles]) => {
+  const slide = tumbles ? one : Math.min(one, other);
+  return { kind: "sliding", size: tumbles ? one : Math.max(one, other), slide, offset: offset % slide };
+});
+
+const sessions: fc.Arbitrary<AssignerPlan> = fc.record({
+  kind: fc.constant("session" as const),
+  gaps: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
+});
+
+/** Sessions of anything: their gap does not look at the record. */
+const sessionsOfOneGap: fc.Arbitrary<AssignerPlan> = fc.integer({ min: 1, max: 12 }).map((gap) => ({
+  kind: "session",
+  gaps: [gap],
+}));
+
+const spans: fc.Arbitrary<AssignerPlan> = fc.record({
+  kind: fc.constant("spans" as const),
+  sizes: fc.uniqueArray(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 3 }),
+});
+
+export const counts: fc.Arbitrary<AssignerPlan> = fc.tuple(
+  fc.integer({ min: 1, max: 5 }),
+  fc.integer({ min: 1, max: 5 }),
+)
+  .map(([one, other]) => ({ kind: "count", size: Math.max(one, other), slide: Math.min(one, other) }));
+
+const assigners: fc.Arbitrary<AssignerPlan> = fc.oneof(
+  { arbitrary: alignedAssigners, weight: 4 },
+  { arbitrary: sessions, weight: 4 },
+  { arbitrary: spans, weight: 2 },
+  { arbitrary: fc.constant<AssignerPlan>({ kind: "global" }), weight: 1 },
+  { arbitrary: counts, weight: 1 },
+);
+
+/** What may be met after so many records or so much event time. */
+const conditions = (countMax: number, intervalMax: number): fc.Arbitrary<Oracle.Condition> => {
+  const simple = fc.oneof(
+    fc.integer({ min: 1, max: countMax }).map(Oracle.afterCount),
+    fc.integer({ min: 1, max: intervalMax }).map(Oracle.afterEventTime),
+  );
+  const composed = (of: fc.Arbitrary<Oracle.Condition>): fc.Arbitrary<Oracle.Condition> =>
+    fc.record({
+      kind: fc.constantFrom("firstOf" as const, "allOf" as const),
+      conditions: fc.array(of, { minLength: 1, maxLength: 3 }),
+    });
+  return fc.oneof(
+    { arbitrary: simple, weight: 4 },
+    { arbitrary: composed(simple), weight: 2 },
+    { arbitrary: composed(fc.oneof(simple, composed(simple))), weight: 1 },
+  );
+};
+
+export const triggers = (condition: fc.Arbitrary<Oracle.Condition>): fc.Arbitrary<Oracle.Trigger> =>
+  fc.oneof(
+    { withCrossShrink: true },
+    { arbitrary: fc.constant(Oracle.atEnd), weight: 4 },
+    {
+      arbitrary: fc.record({
+        kind: fc.constant("atWatermark" as const),
+        early: fc.option(condition, { freq: 3 }),
+        late: fc.oneof({ withCrossShrink: true }, fc.constant(Oracle.afterCount(1)), condition),
+        onTime: fc.constantFrom("when-changed" as const, "always" as const),
+      }),
+      weight: 5,
+    },
+    { arbitrary: condition.map(Oracle.once), weight: 1 },
+    { arbitrary: condition.map(Oracle.repeatedly), weight: 2 },
+  );
+
+const panes = fc.constantFrom<Oracle.Panes>("accumulating", "discarding", "retracting");
+
+const lateness = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 }), fc.constant(1_000));
+
+export interface Shape {
+  readonly sourcesMax: number;
+  readonly splitsMax: number;
+  readonly records: fc.Arbitrary<ReadonlyArray<Omit<Item, "id">>>;
+  readonly assigners: fc.Arbitrary<AssignerPlan>;
+  readonly triggers: fc.Arbitrary<Oracle.Trigger>;
+  readonly windowsMax: number;
+  /**
+   * Whether there are Effects on the way, and what else: the records that one record is made into come in no certain order
+   * when some of them wait for an Effect that others do not, so it is either of the two.
+   */
+  readonly effects: "none" | "and flatMap" | "and branches";
+}
+
+/** What is not allowed together is left out. */
+const allowed = (window: WindowPlan): WindowPlan => {
+  const { assigner, trigger, panes, preAggregate } = window;
+  if (assigner.kind === "count") {
+    return { ...window, trigger: Oracle.atEnd, panes: "accumulating", lateness: 0, preAggregate: false };
+  }
+  if (preAggregate && assigner.kind === "sliding") return { ...window, trigger: Oracle.atEnd, panes: "accumulating" };
+  const unfolded = { ...window, preAggregate: false };
+  return panes === "discarding" && trigger.kind === "atWatermark"
+    ? { ...unfolded, trigger: { ...trigger, onTime: "when-changed" } }
+    : unfolded;
+};
+
+export const plans = (
+  { sourcesMax, splitsMax, records, assigners, triggers, windowsMax, effects }: Shape,
+): fc.Arbitrary<Plan> =>
+  fc.record({
+    sources: fc.array(
+      fc.record({
+        splits: fc.array(records, { minLength: 1, maxLength: splitsMax }),
+        before: steps(2, effects, false),
+        bound: fc.integer({ min: 0, max: 15 }),
+      }),
+      { minLength: 1, maxLength: sourcesMax },
+    ),
+    joined: fc.constantFrom("before" as const, "after" as const),
+    steps: steps(2, effects, true),
+    windows: fc.array(
+      fc.record({
+        steps: steps(2, effects, true),
+        keys: fc.integer({ min: 1, max: 5 }),
+        keyed: steps(2, effects, false),
+        assigner: assigners,
+        trigger: triggers,
+        panes,
+        lateness,
+        late: fc.constantFrom("drop" as const, "sink" as const),
+        preAggregate: fc.integer({ min: 0, max: 3 }).map((one) => one === 3),
+      }).map(allowed),
+      { minLength: 1, maxLength: windowsMax },
+    ),
+    second: fc.option(
+      fc.record({
+        keys: fc.integer({ min: 1, max: 3 }),
+        assigner: fc.oneof(alignedAssigners, sessionsOfOneGap),
+        lateness: fc.constant(0),
+        effect: fc.constant(effects !== "none"),
+      }),
+    ),
+    copy: fc.boolean(),
+  }).map((plan) => {
+    let id = 0;
+    const sources = plan.sources.map((source) => ({
+      ...source,
+      splits: source.splits.map((records) => records.map((record) => ({ id: id++, ...record }))),
+    }));
+    return { ...plan, sources };
+  });
+
+/** Up to nine splits of up to twelve records: every rule of time, in cases small enough to be read. */
+export const small: Shape = {
+  sourcesMax: 3,
+  splitsMax: 3,
+  records: items(12),
+  assigners,
+  triggers: triggers(conditions(4, 25)),
+  windowsMax: 3,
+  effects: "none",
+};
+
+/** The same with Effects anywhere on the way. */
+export const withEffects = (effects: Shape["effects"]): Shape => ({ ...small, effects });
+
+/** Splits of several turns, so that the reader goes from one to another and comes back. */
+export const long: Shape = {
+  sourcesMax: 2,
+  splitsMax: 2,
+  records: fc.record({
+    length: fc.constantFrom(1_000, 1_024, 1_025, 2_048, 2_500),
+    gap: fc.integer({ min: 1, max: 3 }),
+    jitter: fc.integer({ min: 0, max: 60 }),
+    salt: fc.integer({ min: 1, max: 1_000 }),
+  }).map(({ length, gap, jitter, salt }) =>
+    Array.from({ length }, (_, i) => {
+      const scattered = (i * 7_919 * salt) % 104_729;
+      return { at: i * gap - scattered % (jitter + 1), k: scattered % 5, v: scattered % 19 - 9 };
+    })
+  ),
+  assigners: fc.constantFrom<AssignerPlan>(
+    { kind: "sliding", size: 100, slide: 100, offset: 0 },
+    { kind: "sliding", size: 333, slide: 333, offset: 5 },
+    { kind: "sliding", size: 300, slide: 200, offset: 7 },
+    { kind: "sliding", size: 250, slide: 100, offset: 0 },
+    { kind: "session", gaps: [4] },
+    { kind: "session", gaps: [9, 2] },
+    { kind: "spans", sizes: [90, 400] },
+    { kind: "global" },
+    { kind: "count", size: 100, slide: 30 },
+  ),
+  triggers: triggers(conditions(200, 500)),
+  windowsMax: 1,
+  effects: "none",
+};
+
+export const settings: fc.Arbitrary<Setting> = fc.record({
+  batchRecordsMax: fc.constantFrom(1, 2, 7, 1_024),
+  queueRecordsMax: fc.constantFrom(1, 3, 8_192),
+  keyedPartitions: fc.constantFrom(1, 3, 32),
+  epochRecordsMax: fc.constantFrom(1, 5, 20, 1_000_000),
+  faults: fc.array(
+    fc.tuple(
+      // Most jobs make few commits, and the first ones are of kinds of their own: claims and clean-ups.
+      fc.oneof(fc.nat(9), fc.nat(60)),
+      fc.constantFrom<CommitFate>("crash-before", "crash-after", "fail-before", "fail-after"),
+    ),
+    { minLength: 1, maxLength: 4 },
+  ),
+});

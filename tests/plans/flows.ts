@@ -1,0 +1,195 @@
+/** A case as flows for the engine. */
+import { Effect, Schema } from "effect";
+import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
+import { memoryKv } from "../../src/testing/memory-kv.ts";
+import type * as Oracle from "../oracle.ts";
+import { runToEnd } from "../support.ts";
+import {
+  type AssignerPlan,
+  copies,
+  feedsSecond,
+  type Item,
+  pick,
+  type Plan,
+  type Setting,
+  spansOf,
+  type Step,
+} from "./plan.ts";
+
+type Items<K, T> = Flow.Flow<Item, never, never, K, T, Flow.Append, Sink.Transactional>;
+type Results = Flow.Flow<
+  Window.WindowResult<number, Stats>,
+  never,
+  never,
+  Flow.Keyed<number>,
+  Flow.EventTime,
+  Flow.Append,
+  Sink.Transactional
+>;
+
+export const statsOf = {
+  count: Aggregate.count,
+  sum: Aggregate.sum<Item>(({ v }) => v),
+  mean: Aggregate.mean<Item>(({ v }) => v),
+  min: Aggregate.min<Item>(({ v }) => v),
+  max: Aggregate.max<Item>(({ v }) => v),
+  variance: Aggregate.variance<Item>(({ v }) => v),
+  first: Aggregate.first<Item, number>(({ id }) => id, Schema.Number),
+  last: Aggregate.last<Item, number>(({ id }) => id, Schema.Number),
+  some: Aggregate.collect<Item, number>(({ id }) => id, Schema.Number, { atMost: 3 }),
+};
+type Stats = Aggregate.AggregateResult<typeof statsOf>;
+
+/** Re-keyed results come from several partitions, so that only what does not depend on their order is asked of them. */
+const secondStatsOf = {
+  count: Aggregate.count,
+  sum: Aggregate.sum<Window.WindowResult<number, Stats>>(({ value }) => value.sum),
+};
+
+const split = <K, T>(flow: Items<K, T>, { mod }: Step & { step: "branch" }) =>
+  flow.pipe(Flow.branch({ some: ({ v }) => v % mod === 0 }));
+
+export const withSteps = <K, T>(flow: Items<K, T>, steps: ReadonlyArray<Step>): Items<K, T> => {
+  for (const step of steps) {
+    switch (step.step) {
+      case "map":
+        flow = flow.pipe(Flow.map((item) => ({ ...item, v: item.v + step.add })));
+        break;
+      case "filter":
+        flow = flow.pipe(Flow.filter(({ v }) => v % step.mod !== 0));
+        break;
+      case "flatMap":
+        flow = flow.pipe(Flow.flatMap((item) => copies(item, step.mod)));
+        break;
+      case "effect":
+        flow = flow.pipe(
+          Flow.mapEffect(
+            (item) => step.yields && item.id % 2 === 0 ? Effect.as(Effect.yieldNow, item) : Effect.succeed(item),
+            {
+              concurrency: step.concurrency,
+            },
+          ),
+        );
+        break;
+      case "keyBy":
+        // The type of the key is given up: what matters is the last `keyBy` before a window.
+        flow = flow.pipe(Flow.keyBy(({ k }) => k % step.mod)) as unknown as Items<K, T>;
+        break;
+      case "branch": {
+        const { some, otherwise } = split(flow, step);
+        flow = withSteps(some, step.some).pipe(Flow.merge(withSteps(otherwise, step.rest)));
+      }
+    }
+  }
+  return flow;
+};
+
+export const assignerOf = (assigner: AssignerPlan): Window.Assigner<Item> => {
+  switch (assigner.kind) {
+    case "sliding":
+      return Window.sliding(assigner);
+    case "session": {
+      const { gaps } = assigner;
+      return gaps.length === 1 ? Window.session({ gap: gaps[0] }) : Window.session({ gap: (item) => pick(gaps, item) });
+    }
+    case "spans":
+      return Window.custom({
+        name: `sizes ${assigner.sizes}`,
+        assign: spansOf(assigner.sizes),
+        overlapping: assigner.sizes.length > 1,
+      });
+    case "global":
+      return Window.global;
+    case "count":
+      return Window.count(assigner.size === assigner.slide ? assigner.size : assigner);
+  }
+};
+
+const conditionOf = (condition: Oracle.Condition): Trigger.Condition => {
+  switch (condition.kind) {
+    case "afterCount":
+      return Trigger.afterCount(condition.count);
+    case "afterEventTime":
+      return Trigger.afterEventTime(condition.interval);
+    default:
+      return Trigger[condition.kind](...condition.conditions.map(conditionOf));
+  }
+};
+
+export const triggerOf = (trigger: Oracle.Trigger): Trigger.Trigger => {
+  if (trigger.kind !== "atWatermark") return Trigger[trigger.kind](conditionOf(trigger.condition));
+  const { early, late, onTime } = trigger;
+  const others = { late: conditionOf(late), onTime };
+  return early === null ? Trigger.atWatermark(others) : Trigger.atWatermark({ early: conditionOf(early), ...others });
+};
+
+const stamp = <K>(flow: Items<K, Flow.NoEventTime>, bound: number): Items<K, Flow.EventTime> =>
+  flow.pipe(Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness(bound) }));
+
+/** The job of a plan, and its sinks. */
+const jobOf = (plan: Plan) => {
+  const sinks: Record<string, Sink.MemorySink<unknown>> = {};
+  const memory = <A>(name: string): Sink.MemorySink<A> => {
+    const sink = Sink.memory<A>(name);
+    sinks[name] = sink as unknown as Sink.MemorySink<unknown>;
+    return sink;
+  };
+  const sources = plan.sources.map(({ splits, before, bound }, s) => {
+    const records = Object.fromEntries(splits.map((records, k) => [`split ${k}`, records]));
+    const flow: Items<Flow.NotKeyed, Flow.NoEventTime> = withSteps(
+      Flow.from(Source.array<Item>(`source ${s}`, records)),
+      before,
+    );
+    return { flow, bound };
+  });
+  const stamped = plan.joined === "before"
+    ? stamp(sources.map(({ flow }) => flow).reduce((a, b) => a.pipe(Flow.merge(b))), sources[0].bound)
+    : sources.map(({ flow, bound }) => stamp(flow, bound)).reduce((a, b) => a.pipe(Flow.merge(b)));
+  const shared = withSteps(stamped, plan.steps);
+  const flows: Array<Flow.CompleteFlow<never, Sink.Transactional>> = [];
+  const results: Array<Results> = [];
+  if (plan.copy) flows.push(shared.pipe(Flow.to(memory<Item>("copy"))));
+  plan.windows.forEach((window, w) => {
+    const { steps, keys, keyed, assigner, trigger, panes, lateness, late, preAggregate } = window;
+    const windowed = withSteps(withSteps(shared, steps).pipe(Flow.keyBy(({ k }) => k % keys)), keyed).pipe(
+      Flow.window(`window ${w}`, {
+        assigner: assignerOf(assigner),
+        aggregate: statsOf,
+        ...(assigner.kind === "count" ? {} : { trigger: triggerOf(trigger), panes, allowedLateness: lateness }),
+        preAggregate,
+        late: late === "drop"
+          ? "drop"
+          : (records) => records.pipe(Flow.to(memory<Window.Late<Item, number>>(`late ${w}`))),
+      }),
+    );
+    flows.push(windowed.pipe(Flow.to(memory(`results ${w}`))));
+    if (feedsSecond(plan, window)) results.push(Flow.changelog(windowed));
+  });
+  if (plan.second !== null && results.length > 0) {
+    const { keys, assigner, lateness, effect } = plan.second;
+    const merged = results.reduce((a, b) => a.pipe(Flow.merge(b)));
+    flows.push(
+      (effect ? merged.pipe(Flow.mapEffect((result) => Effect.as(Effect.yieldNow, result))) : merged).pipe(
+        Flow.keyBy(({ key }) => key % keys),
+        Flow.window("second", {
+          assigner: assignerOf(assigner) as Window.Assigner,
+          aggregate: secondStatsOf,
+          allowedLateness: lateness,
+          late: "drop",
+        }),
+        Flow.to(memory("second")),
+      ),
+    );
+  }
+  return { job: Job.make({ name: "case", guarantee: "exactly-once", flows }), sinks };
+};
+
+export const runPlan = async (plan: Plan, { faults, ...options }: Setting) => {
+  const { job, sinks } = jobOf(plan);
+  const kv = memoryKv();
+  const fates = new Map(faults);
+  kv.onCommit((commit) => fates.get(commit) ?? "ok");
+  const { metrics } = await runToEnd(job, { kv, ...options });
+  const rows = Object.fromEntries(Object.entries(sinks).map(([name, sink]) => [name, sink.values()]));
+  return { rows, metrics };
+};

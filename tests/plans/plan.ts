@@ -1,0 +1,123 @@
+/**
+ * Cases as data: what the records are, which operators stand where, and how the job is run.
+ *
+ * What a case may vary without changing the answer (batches, queues, partitions, epochs, crashes) is its *setting*.
+ */
+import type { Window } from "@weir/streams";
+import type { CommitFate } from "../../src/testing/memory-kv.ts";
+import * as Oracle from "../oracle.ts";
+
+/** A record. */
+export interface Item {
+  readonly id: number;
+  readonly at: number;
+  /** What it is keyed by, after a modulus. */
+  readonly k: number;
+  readonly v: number;
+}
+
+/** A stateless operator. */
+export type Step =
+  | { readonly step: "map"; readonly add: number }
+  | { readonly step: "filter"; readonly mod: number }
+  | { readonly step: "flatMap"; readonly mod: number }
+  | { readonly step: "effect"; readonly yields: boolean; readonly concurrency: number }
+  | { readonly step: "keyBy"; readonly mod: number }
+  | {
+    readonly step: "branch";
+    readonly mod: number;
+    readonly some: ReadonlyArray<Step>;
+    readonly rest: ReadonlyArray<Step>;
+  };
+
+/** How records are assigned to windows, as data. */
+export type AssignerPlan =
+  | { readonly kind: "sliding"; readonly size: number; readonly slide: number; readonly offset: number }
+  /** The gap of a record is one of these, by its value. */
+  | { readonly kind: "session"; readonly gaps: ReadonlyArray<number> }
+  /** Windows of each of these sizes, none of which is there twice. A record with an odd value is only in those of the first. */
+  | { readonly kind: "spans"; readonly sizes: ReadonlyArray<number> }
+  | { readonly kind: "global" }
+  | { readonly kind: "count"; readonly size: number; readonly slide: number };
+
+export interface SourcePlan {
+  readonly splits: ReadonlyArray<ReadonlyArray<Item>>;
+  /** Operators before event time. */
+  readonly before: ReadonlyArray<Step>;
+  readonly bound: number;
+}
+
+export interface WindowPlan {
+  /** Operators after the flow was shared out and before the window. */
+  readonly steps: ReadonlyArray<Step>;
+  readonly keys: number;
+  /** Operators after `keyBy`. */
+  readonly keyed: ReadonlyArray<Step>;
+  readonly assigner: AssignerPlan;
+  readonly trigger: Oracle.Trigger;
+  readonly panes: Oracle.Panes;
+  readonly lateness: number;
+  readonly late: "drop" | "sink";
+  /** Whether records are aggregated before they are routed, which changes nothing. */
+  readonly preAggregate: boolean;
+}
+
+/** A window over the results of others. */
+export interface SecondPlan {
+  readonly keys: number;
+  readonly assigner: AssignerPlan;
+  readonly lateness: number;
+  readonly effect: boolean;
+}
+
+export interface Plan {
+  readonly sources: ReadonlyArray<SourcePlan>;
+  /** Whether sources are joined before their event time (the first one's bound then goes for all) or after it. */
+  readonly joined: "before" | "after";
+  /** Operators after event time. */
+  readonly steps: ReadonlyArray<Step>;
+  readonly windows: ReadonlyArray<WindowPlan>;
+  /** A window over the results of others: see {@link feedsSecond}. */
+  readonly second: SecondPlan | null;
+  /** Whether the records themselves also go to a sink. */
+  readonly copy: boolean;
+}
+
+export interface Setting {
+  readonly batchRecordsMax: number;
+  readonly queueRecordsMax: number;
+  readonly keyedPartitions: number;
+  readonly epochRecordsMax: number;
+  readonly faults: ReadonlyArray<readonly [commit: number, fate: CommitFate]>;
+}
+
+/** What a case writes: rows by sink, and what each window has counted. */
+export interface Answer {
+  readonly rows: Readonly<Record<string, ReadonlyArray<unknown>>>;
+  readonly counters: Readonly<Record<string, Oracle.Counters>>;
+}
+
+/**
+ * Whether the results of a window go to the second one: it says one thing about each key, when the watermark reaches its
+ * end, and how late that is does not depend on what is said of other keys. The window of everything says what is long over,
+ * so that a session takes it or not by what came before it.
+ */
+export const feedsSecond = ({ second }: Plan, { assigner, trigger, lateness }: WindowPlan): boolean => {
+  if (second === null || lateness > 0 || !Oracle.isDefault(trigger) || assigner.kind === "count") return false;
+  return assigner.kind !== "global" || second.assigner.kind === "sliding";
+};
+
+/** Which of a plan's numbers belongs to a record. */
+export const pick = (numbers: ReadonlyArray<number>, item: Item): number =>
+  numbers.length === 1 ? numbers[0] : numbers[Math.abs(item.v) % numbers.length];
+
+/** The windows of a record, where a function gives them. */
+export const spansOf = (sizes: ReadonlyArray<number>) => (time: number, { v }: Item): Array<Window.Window> =>
+  (v % 2 === 0 ? sizes : sizes.slice(0, 1)).map((size) => {
+    const start = Math.floor(time / size) * size;
+    return { start, end: start + size };
+  });
+
+/** What a record becomes: as many as its number says. */
+export const copies = (item: Item, mod: number): Array<Item> =>
+  Array.from({ length: item.id % mod }, (_, copy) => ({ ...item, id: item.id * 10 + copy, v: item.v + copy }));

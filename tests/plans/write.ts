@@ -1,0 +1,81 @@
+/** Writing cases down, for whoever has to understand one that fails. */
+import type * as Oracle from "../oracle.ts";
+import type { AssignerPlan, Plan, Setting, Step } from "./plan.ts";
+
+const writeSteps = (steps: ReadonlyArray<Step>): string => steps.map(writeStep).join(" ");
+
+const writeStep = (step: Step): string => {
+  switch (step.step) {
+    case "map":
+      return `map(v + ${step.add})`;
+    case "filter":
+      return `filter(v % ${step.mod} != 0)`;
+    case "flatMap":
+      return `flatMap(id % ${step.mod} copies)`;
+    case "effect":
+      return `mapEffect(${step.yields ? "yields" : "at once"}, ${step.concurrency} at a time)`;
+    case "keyBy":
+      return `keyBy(k % ${step.mod})`;
+    case "branch":
+      return `branch(v % ${step.mod} == 0 ? ${writeSteps(step.some) || "-"} : ${writeSteps(step.rest) || "-"})`;
+  }
+};
+
+const writeAssigner = ({ kind, ...options }: AssignerPlan): string =>
+  `${kind}(${Object.entries(options).map(([name, value]) => `${name} ${value}`).join(", ")})`;
+
+const writeCondition = (condition: Oracle.Condition): string => {
+  switch (condition.kind) {
+    case "afterCount":
+      return `afterCount(${condition.count})`;
+    case "afterEventTime":
+      return `afterEventTime(${condition.interval})`;
+    default:
+      return `${condition.kind}(${condition.conditions.map(writeCondition).join(", ")})`;
+  }
+};
+
+const writeTrigger = (trigger: Oracle.Trigger): string => {
+  if (trigger.kind !== "atWatermark") return `${trigger.kind}(${writeCondition(trigger.condition)})`;
+  const { early, late, onTime } = trigger;
+  return `atWatermark(early: ${early === null ? "none" : writeCondition(early)}, late: ${
+    writeCondition(late)
+  }, onTime: ${onTime})`;
+};
+
+/** How many records of a split are written down. */
+const writtenMax = 50;
+
+export const writePlan = (plan: Plan): string => {
+  const lines = plan.sources.flatMap(({ splits, before, bound }, s) => [
+    `source ${s}: ${writeSteps(before)} eventTime(bound ${bound})`,
+    ...splits.map((records, k) =>
+      `  split ${k} (${records.length} records): ${
+        records.slice(0, writtenMax).map(({ id, at, k, v }) => `#${id} at ${at} k=${k} v=${v}`).join(", ")
+      }${records.length > writtenMax ? " ..." : ""}`
+    ),
+  ]);
+  if (plan.sources.length > 1) lines.push(`joined ${plan.joined} event time`);
+  lines.push(`then: ${writeSteps(plan.steps)}${plan.copy ? " (also to a sink)" : ""}`);
+  plan.windows.forEach(({ steps, keys, keyed, assigner, trigger, panes, lateness, late, preAggregate }, w) =>
+    lines.push(
+      `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${writeAssigner(assigner)} ${
+        writeTrigger(trigger)
+      } ${panes} lateness ${lateness} late: ${late}${preAggregate ? " preAggregate" : ""}`,
+    )
+  );
+  if (plan.second !== null) {
+    const { effect, keys, assigner, lateness } = plan.second;
+    lines.push(
+      `second: ${effect ? "mapEffect " : ""}keyBy(key % ${keys}) ${writeAssigner(assigner)} lateness ${lateness}`,
+    );
+  }
+  return lines.join("\n");
+};
+
+export const writeSetting = ({ faults, ...options }: Setting): string =>
+  [
+    ...Object.entries(options).map(([name, value]) => `${name} ${value}`),
+    ...faults.map(([n, fate]) => `${fate} commit ${n}`),
+  ]
+    .join(", ");
