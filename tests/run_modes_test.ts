@@ -17,7 +17,7 @@ interface Reading {
 const counting = <S>(
   source: Source.Source<Reading, never, never, S>,
   sinks = { counts: Sink.memory<unknown>("counts"), late: Sink.memory<unknown>("late") },
-  maxDrift?: number,
+  options: { readonly maxDrift?: number; readonly idleAfter?: number } = {},
 ) => ({
   ...sinks,
   job: Job.make({
@@ -28,7 +28,7 @@ const counting = <S>(
         Flow.eventTime({
           timestamp: ({ at }) => at,
           watermark: Watermark.boundedOutOfOrderness(5),
-          ...(maxDrift === undefined ? {} : { maxDrift }),
+          ...options,
         }),
         Flow.keyBy(({ key }) => key),
         Flow.window("counts", {
@@ -75,6 +75,29 @@ Deno.test("a run of what is available leaves its windows open, and the next one 
   assert.equal(four.outcome, "ended");
   assert.equal(sinks.counts.values().length, 3);
 });
+
+// run 1        monday 3 12                       nothing else is there: watermark 7
+// run 2        monday, tuesday 18 27             monday has nothing new: with idleAfter it does not hold tuesday back
+// run 3        monday, tuesday, wednesday 33 45
+for (const idleAfter of [undefined, 1]) {
+  Deno.test(`a new file each run ${idleAfter === undefined ? "waits for the old ones" : "fires windows, given idleAfter"}`, async () => {
+    const kv = memoryKv();
+    const sinks = { counts: Sink.memory<unknown>("counts"), late: Sink.memory<unknown>("late") };
+    const days = { monday: [3, 12], tuesday: [18, 27], wednesday: [33, 45] };
+    for (const runs of [1, 2, 3]) {
+      const files = Object.entries(days).slice(0, runs).map(([day, times]) =>
+        [day, times.map((at) => ({ key: "a", at }))] as const
+      );
+      const source = Source.array<Reading>("days", Object.fromEntries(files));
+      const { job } = counting(source, sinks, idleAfter === undefined ? {} : { idleAfter });
+      const { outcome } = await Effect.runPromise(Job.run(job, { state: "x", kv, mode: "available-now" }));
+      assert.equal(outcome, "caught-up");
+    }
+    const fired = [0, 10, 20, 30].map((start) => ({ key: "a", start, value: start === 10 ? 2 : 1 }));
+    assert.deepEqual(sinks.counts.values(), idleAfter === undefined ? [] : fired);
+    assert.deepEqual(sinks.late.values(), []);
+  });
+}
 
 Deno.test("several runs of what is available, whatever came between them, answer what one run over all of it does", async () => {
   const plan = fc.record({
@@ -195,7 +218,7 @@ Deno.test("a split that is caught up with does not hold aligned ones up for the 
       ).pipe(Stream.rechunk(1), Stream.concat(Stream.never));
     },
   });
-  const { job } = counting(source, undefined, 100);
+  const { job } = counting(source, undefined, { maxDrift: 100 });
   const options = { state: "x", kv: memoryKv(), mode: "available-now", batchRecordsMax: 1 } as const;
   const { outcome, metrics } = await Effect.runPromise(Job.run(job, options));
   assert.deepEqual([outcome, metrics.splits[0].records], ["caught-up", 101]);

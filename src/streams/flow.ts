@@ -180,7 +180,10 @@ export interface EventTimeOptions<in A> {
    * consumer or a commit held the job up, and not that in which the split was paused. An idle split does not hold the
    * watermark back. When all are idle the watermark goes to where the furthest of them is, and the flow is idle as a
    * whole: a merge with another flow does not wait for it. Records that wake a split may be late; the watermark does not
-   * go back for them. Any record that is read wakes it, also one that a filter before this then drops. Splits that are bounded and not paced are never idle.
+   * go back for them. Any record that is read wakes it, also one that a filter before this then drops.
+   *
+   * Splits that are bounded and not paced are never idle, but for one case: in a run of what is available, a split of which
+   * that run reads nothing is, whatever the length.
    */
   readonly idleAfter?: Duration.Input;
   /**

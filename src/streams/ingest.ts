@@ -221,10 +221,12 @@ export const runIngest = (
       yield* Effect.sleep(ticker).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped);
     }
     if (!isBounded) { for (const reader of readers) if (!reader.ended) yield* reader.start(); }
+    /** Whether a split has fallen silent since the last round. */
+    let isSilent = false;
     for (;;) {
       const failed = readers.find((reader) => reader.failure !== null);
       if (failed !== undefined) return yield* Effect.fail(failed.failure!);
-      const isOver = control.stop || readers.every((reader) => !reader.isRead);
+      const isOver = control.stop || (readers.every((reader) => !reader.isRead) && !isSilent);
       const isFull = options.isFull(recordsInEpoch);
       if (isOver || isFull || (control.due && roundsInEpoch + ticksInEpoch > 0)) {
         if (control.idle) {
@@ -238,21 +240,24 @@ export const runIngest = (
           continue;
         }
       }
+      let isTick = false;
       if (ticker !== Infinity) {
         const now = clock.currentTimeMillisUnsafe();
-        const isSilent = silences.look(now);
-        if (isSilent || (options.usesClock && now >= context.now + tickMillis)) {
-          try {
-            emptyRound();
-          } catch (thrown) {
-            return yield* Effect.fail(options.onThrow(thrown));
-          }
-          if (isSilent) roundsInEpoch++;
-          else ticksInEpoch++;
-          for (const exchange of exchanges) {
-            const full = exchange.flush(false);
-            if (full !== undefined) yield* afterBlocking(full);
-          }
+        isSilent = silences.look(now) || isSilent;
+        isTick = options.usesClock && now >= context.now + tickMillis;
+      }
+      if (isSilent || isTick) {
+        try {
+          emptyRound();
+        } catch (thrown) {
+          return yield* Effect.fail(options.onThrow(thrown));
+        }
+        if (isSilent) roundsInEpoch++;
+        else ticksInEpoch++;
+        isSilent = false;
+        for (const exchange of exchanges) {
+          const full = exchange.flush(false);
+          if (full !== undefined) yield* afterBlocking(full);
         }
       }
       const reader = choose();
@@ -263,6 +268,8 @@ export const runIngest = (
       }
       if (options.untilCaughtUp && reader.exhausted && reader.buffered === 0) {
         reader.caughtUp = true;
+        // A file of an earlier run that says nothing new would hold the files of this run back.
+        if (!reader.hasNews) isSilent = silences.absent(reader.split) || isSilent;
         continue;
       }
       current = reader;

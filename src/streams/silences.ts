@@ -23,6 +23,7 @@ export class Silences {
   readonly lookMillis: number | null;
   readonly #context: TaskContext;
   readonly #watched: ReadonlyArray<{ readonly reader: SplitReader; readonly lengths: ReadonlyArray<number> }>;
+  readonly #lengths: ReadonlyArray<ReadonlyArray<number>>;
   readonly #waited: Float64Array;
   #looked: number;
 
@@ -35,6 +36,7 @@ export class Silences {
   }) {
     const { context, readers, lengths, now } = options;
     this.#context = context;
+    this.#lengths = lengths;
     this.#watched = readers
       .filter(({ source }) => !source.bounded || source.paced === true)
       .map((reader) => ({ reader, lengths: lengths[reader.split] }))
@@ -70,6 +72,16 @@ export class Silences {
     }
     if (changed === null) return false;
     this.#context.silences = changed;
+    return true;
+  }
+
+  /**
+   * Notes that a whole run went by without news of a split: that is longer than any silence. Returns true when somebody
+   * asks for one of it.
+   */
+  absent(split: number): boolean {
+    if (this.#lengths[split].length === 0) return false;
+    this.#note(split, Number.MAX_SAFE_INTEGER);
     return true;
   }
 

@@ -30,6 +30,7 @@ export class SplitReader {
   /** Whether it is too far ahead of others to be read. */
   paused = false;
   failure: SourceError | null = null;
+  readonly #countBefore: number;
   readonly #untilCaughtUp: boolean;
   readonly #batchRecordsMax: number;
   readonly #onNews: Signal;
@@ -56,6 +57,7 @@ export class SplitReader {
     this.name = options.name;
     this.position = options.progress?.position ?? null;
     this.count = options.progress?.count ?? 0;
+    this.#countBefore = this.count;
     this.ended = options.progress?.ended ?? false;
     this.#batchRecordsMax = options.batchRecordsMax;
     this.#onNews = options.onNews;
@@ -75,6 +77,11 @@ export class SplitReader {
   /** Whether nothing more will come than what is there. */
   get exhausted(): boolean {
     return this.#exhausted;
+  }
+
+  /** Whether this run has read a record of it. */
+  get hasNews(): boolean {
+    return this.count > this.#countBefore;
   }
 
   /** Whether this run reads on in it. */

@@ -31,8 +31,8 @@ export interface Trigger<
 
 /** A condition of one pane: it is met or it is not yet. `T` says whether it looks at event time. */
 export interface Condition<out T extends ByEventTime | WithoutEventTime = ByEventTime | WithoutEventTime> {
-  /** Tells a condition from a trigger. */
-  readonly "~weir/Condition": true;
+  /** Tells a condition from a trigger: what a type error about it ends in. */
+  readonly fires: "a condition: wrap it in Trigger.repeatedly, Trigger.once or Trigger.atWatermark({ early })";
   /** Whether it looks at event time. */
   readonly time: T;
   /** What it is made of. */
@@ -136,7 +136,7 @@ export const usesClock = (rule: TriggerRule): boolean => {
 const nextMultiple = (time: number, interval: number): number => (Math.floor(time / interval) + 1) * interval;
 
 const condition = <T extends ByEventTime | WithoutEventTime>(time: T, rule: ConditionRule): Condition<T> => ({
-  "~weir/Condition": true,
+  fires: "a condition: wrap it in Trigger.repeatedly, Trigger.once or Trigger.atWatermark({ early })",
   time,
   rule,
 });
