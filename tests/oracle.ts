@@ -12,6 +12,7 @@ import { eventTime, readingOrder, records, untimed } from "./oracle/reading.ts";
 import { type Counters, type LateRecord, type Result, window, type WindowPlan } from "./oracle/window.ts";
 
 export * from "./oracle/assigner.ts";
+export * from "./oracle/calendar.ts";
 export { identify } from "./oracle/key.ts";
 export * from "./oracle/reading.ts";
 export * from "./oracle/stateless.ts";

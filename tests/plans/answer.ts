@@ -10,7 +10,9 @@ import {
   type Plan,
   type SourcePlan,
   spansOf,
+  type StatName,
   type Step,
+  told,
 } from "./plan.ts";
 
 export const applySteps = (item: Item, steps: ReadonlyArray<Step>): Array<Item> => {
@@ -37,17 +39,30 @@ export const applySteps = (item: Item, steps: ReadonlyArray<Step>): Array<Item> 
 const waits = (steps: ReadonlyArray<Step>): boolean =>
   steps.some((step) => step.step === "effect" || (step.step === "branch" && (waits(step.some) || waits(step.rest))));
 
-const statsBy = Oracle.struct<Item>({
+const v = ({ v }: Item): number => v;
+const id = ({ id }: Item): number => id;
+
+const statsBy: Readonly<Record<StatName, Oracle.Summary<Item, unknown>>> = {
   count: Oracle.count(),
-  sum: Oracle.sum(({ v }) => v),
-  mean: Oracle.mean(({ v }) => v),
-  min: Oracle.min(({ v }) => v),
-  max: Oracle.max(({ v }) => v),
-  variance: Oracle.variance(({ v }) => v),
-  first: Oracle.first(({ id }) => id),
-  last: Oracle.last(({ id }) => id),
-  some: Oracle.collect(({ id }) => id, 3),
-});
+  sum: Oracle.sum(v),
+  mean: Oracle.mean(v),
+  min: Oracle.min(v),
+  max: Oracle.max(v),
+  variance: Oracle.variance(v),
+  first: Oracle.first(id),
+  last: Oracle.last(id),
+  some: Oracle.collect(id, 3),
+  argMin: Oracle.argMin(v, id),
+  argMax: Oracle.argMax(v, id),
+  top: Oracle.descending(v, id, 3),
+  bottom: Oracle.ascending(v, id, 2),
+  distinct: Oracle.distinct(v, 3),
+  about: Oracle.different(v),
+  quantiles: Oracle.quantiles(v, told.quantiles),
+  histogram: Oracle.histogram(v, told.boundaries),
+  rate: Oracle.rate(v, told.perMillis),
+  decayed: Oracle.decayed(v, told.halfLifeMillis),
+};
 
 export const oracleAssignerOf = (assigner: AssignerPlan): Oracle.Assigner<Item> => {
   switch (assigner.kind) {
@@ -55,6 +70,8 @@ export const oracleAssignerOf = (assigner: AssignerPlan): Oracle.Assigner<Item> 
       return Oracle.session((item) => pick(assigner.gaps, item));
     case "spans":
       return Oracle.spans(spansOf(assigner.sizes));
+    case "calendar":
+      return Oracle.spans((time) => [Oracle.calendarWindowOf(assigner.timeZone, assigner.unit, time)]);
     default:
       return assigner;
   }
@@ -99,7 +116,7 @@ export const answer = (plan: Plan): Answer => {
       trigger: window.trigger,
       panes: window.panes,
       lateness: window.lateness,
-      summary: statsBy,
+      summary: Oracle.struct(Object.fromEntries(window.stats.map((name) => [name, statsBy[name]]))),
     });
     rows[`results ${w}`] = rowsOf(windowed.results);
     if (window.late === "sink") rows[`late ${w}`] = windowed.late;

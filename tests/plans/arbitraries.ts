@@ -2,7 +2,17 @@
 import fc from "fast-check";
 import type { CommitFate } from "../../src/testing/memory-kv.ts";
 import * as Oracle from "../oracle.ts";
-import type { AssignerPlan, Item, Plan, Setting, Step, WindowPlan } from "./plan.ts";
+import {
+  type AssignerPlan,
+  type Item,
+  otherStats,
+  type Plan,
+  type Setting,
+  type StatName,
+  type Step,
+  usualStats,
+  type WindowPlan,
+} from "./plan.ts";
 
 const items = (lengthMax: number): fc.Arbitrary<ReadonlyArray<Omit<Item, "id">>> =>
   fc.array(fc.tuple(fc.integer({ min: -12, max: 12 }), fc.nat(4), fc.integer({ min: -9, max: 9 })), {
@@ -128,6 +138,8 @@ export const triggers = (condition: fc.Arbitrary<Oracle.Condition>): fc.Arbitrar
     { arbitrary: condition.map(Oracle.repeatedly), weight: 2 },
   );
 
+const stats = fc.subarray([...otherStats]);
+
 const panes = fc.constantFrom<Oracle.Panes>("accumulating", "discarding", "retracting");
 
 const lateness = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 }), fc.constant(1_000));
@@ -168,6 +180,7 @@ export const plans = (
         splits: fc.array(records, { minLength: 1, maxLength: splitsMax }),
         before: steps(2, effects, false),
         bound: fc.integer({ min: 0, max: 15 }),
+        idles: fc.boolean(),
       }),
       { minLength: 1, maxLength: sourcesMax },
     ),
@@ -179,6 +192,7 @@ export const plans = (
         keys: fc.integer({ min: 1, max: 5 }),
         keyed: steps(2, effects, false),
         assigner: assigners,
+        stats: stats.map((others): ReadonlyArray<StatName> => [...usualStats, ...others]),
         trigger: triggers,
         panes,
         lateness,
@@ -248,6 +262,77 @@ export const long: Shape = {
   triggers: triggers(conditions(200, 500)),
   windowsMax: 1,
   effects: "none",
+};
+
+const calendars: fc.Arbitrary<AssignerPlan> = fc.record({
+  kind: fc.constant("calendar" as const),
+  unit: fc.constantFrom("day" as const, "week" as const, "month" as const),
+  timeZone: fc.constantFrom<Oracle.TimeZone>(...Object.keys(Oracle.clockChanges) as ReadonlyArray<Oracle.TimeZone>),
+});
+
+const hour = 3_600_000;
+
+/** Small cases around an instant at which clocks change, with hours for milliseconds. */
+export const plansOnTheWall: fc.Arbitrary<Plan> = plans({
+  ...small,
+  assigners: fc.oneof({ arbitrary: calendars, weight: 4 }, { arbitrary: assigners, weight: 1 }),
+}).map((plan) => {
+  const zones = plan.windows.flatMap(({ assigner }) => assigner.kind === "calendar" ? [assigner.timeZone] : []);
+  const timeZone = zones[0] ?? "Europe/Berlin";
+  return inHours(plan, timeZone);
+});
+
+/** The same with an hour for every millisecond, from an instant at which the clocks of a zone change. */
+const inHours = (plan: Plan, timeZone: Oracle.TimeZone): Plan => ({
+  ...plan,
+  sources: plan.sources.map((source) => ({
+    ...source,
+    splits: source.splits.map((records) =>
+      records.map((record) => ({ ...record, at: Oracle.clockChanges[timeZone] + hour * record.at }))
+    ),
+    bound: hour * source.bound,
+  })),
+  windows: plan.windows.map((window) => ({
+    ...window,
+    assigner: assignerInHours(window.assigner, timeZone),
+    trigger: triggerInHours(window.trigger),
+    lateness: hour * window.lateness,
+  })),
+  second: plan.second === null ? null : { ...plan.second, assigner: assignerInHours(plan.second.assigner, timeZone) },
+});
+
+const assignerInHours = (assigner: AssignerPlan, timeZone: Oracle.TimeZone): AssignerPlan => {
+  switch (assigner.kind) {
+    case "sliding": {
+      const { kind, size, slide, offset } = assigner;
+      return { kind, size: hour * size, slide: hour * slide, offset: hour * offset };
+    }
+    case "session":
+      return { ...assigner, gaps: assigner.gaps.map((gap) => hour * gap) };
+    case "spans":
+      return { ...assigner, sizes: assigner.sizes.map((size) => hour * size) };
+    case "calendar":
+      return { ...assigner, timeZone };
+    default:
+      return assigner;
+  }
+};
+
+const conditionInHours = (condition: Oracle.Condition): Oracle.Condition => {
+  switch (condition.kind) {
+    case "afterCount":
+      return condition;
+    case "afterEventTime":
+      return Oracle.afterEventTime(hour * condition.interval);
+    default:
+      return { ...condition, conditions: condition.conditions.map(conditionInHours) };
+  }
+};
+
+const triggerInHours = (trigger: Oracle.Trigger): Oracle.Trigger => {
+  if (trigger.kind !== "atWatermark") return { ...trigger, condition: conditionInHours(trigger.condition) };
+  const { early, late } = trigger;
+  return { ...trigger, early: early === null ? null : conditionInHours(early), late: conditionInHours(late) };
 };
 
 export const settings: fc.Arbitrary<Setting> = fc.record({

@@ -3,27 +3,52 @@ import assert from "node:assert/strict";
 import type * as Oracle from "../oracle.ts";
 import { assertSameBag, canonical } from "../support.ts";
 import type { runPlan } from "./flows.ts";
-import type { Answer } from "./plan.ts";
+import { type Answer, told } from "./plan.ts";
 
 type AnyResult = Oracle.Result<number, Record<string, unknown>>;
 
 const isResult = (row: unknown): row is AnyResult => typeof row === "object" && row !== null && "pane" in row;
 
-/** How far a variance may be from another that was added up in another order. */
-const tolerance = 1e-9;
+/** Whether a number is as good as equal to another that was added up in another order. */
+const roughly = (got: unknown, expected: unknown): boolean =>
+  Math.abs(Number(got) - Number(expected)) <= 1e-9 * Math.max(1, Math.abs(Number(expected)));
 
-/** Gives rows the expected variance where theirs is as good as equal to it. The rows of one key come in one order. */
-export const snap = (rows: ReadonlyArray<unknown>, expected: ReadonlyArray<unknown>): Array<unknown> => {
+/** What may differ where records are grouped otherwise. */
+export const rounded: Tolerances = { variance: roughly, decayed: roughly };
+
+/** What the engine need not say exactly. */
+const approximate: Tolerances = {
+  ...rounded,
+  quantiles: (got, expected) =>
+    (expected as ReadonlyArray<number>).every((right, k) =>
+      Math.abs((got as ReadonlyArray<number>)[k] - right) <= (told.relativeError + 1e-9) * Math.abs(right)
+    ),
+  // The error that is asked for is a standard one. Few values are counted exactly.
+  about: (got, expected) =>
+    Number(expected) > 8 && Math.abs(Number(got) - Number(expected)) <= 5 * told.countError * Number(expected),
+};
+
+type Tolerances = { readonly [stat: string]: (got: unknown, expected: unknown) => boolean };
+
+/** Puts what was expected where rows are close enough to it. The rows of one key come in one order. */
+export const snap = (
+  rows: ReadonlyArray<unknown>,
+  expected: ReadonlyArray<unknown>,
+  tolerances: Tolerances,
+): Array<unknown> => {
   const ofKeys = Map.groupBy(expected.filter(isResult), ({ key }) => key);
   const places = new Map<number, number>();
   return rows.map((row) => {
-    if (!isResult(row) || !("variance" in row.value)) return row;
+    if (!isResult(row)) return row;
     const place = places.get(row.key) ?? 0;
     places.set(row.key, place + 1);
-    const variance = ofKeys.get(row.key)?.[place]?.value["variance"] as number | undefined;
-    const own = row.value["variance"] as number;
-    if (variance === undefined || Math.abs(own - variance) > tolerance * Math.max(1, variance)) return row;
-    return { ...row, value: { ...row.value, variance } };
+    const right = ofKeys.get(row.key)?.[place]?.value;
+    if (right === undefined) return row;
+    const value = { ...row.value };
+    for (const [stat, isClose] of Object.entries(tolerances)) {
+      if (stat in value && stat in right && isClose(value[stat], right[stat])) value[stat] = right[stat];
+    }
+    return { ...row, value };
   });
 };
 
@@ -31,7 +56,7 @@ export const snap = (rows: ReadonlyArray<unknown>, expected: ReadonlyArray<unkno
 export const compare = (got: Awaited<ReturnType<typeof runPlan>>, expected: Answer): void => {
   assert.deepEqual(Object.keys(got.rows).sort(), Object.keys(expected.rows).sort());
   for (const [name, rows] of Object.entries(expected.rows)) {
-    const snapped = snap(got.rows[name], rows);
+    const snapped = snap(got.rows[name], rows, approximate);
     assertSameBag(snapped, rows, `the rows of "${name}" (engine and oracle)`);
     // The results of one key come in one order: as time goes on, then by the age of its windows.
     const byKey = (all: ReadonlyArray<unknown>) =>

@@ -12,8 +12,11 @@ import {
   pick,
   type Plan,
   type Setting,
+  type SourcePlan,
   spansOf,
+  type StatName,
   type Step,
+  told,
 } from "./plan.ts";
 
 type Items<K, T> = Flow.Flow<Item, never, never, K, T, Flow.Append, Sink.Transactional>;
@@ -37,8 +40,22 @@ export const statsOf = {
   first: Aggregate.first<Item, number>(({ id }) => id, Schema.Number),
   last: Aggregate.last<Item, number>(({ id }) => id, Schema.Number),
   some: Aggregate.collect<Item, number>(({ id }) => id, Schema.Number, { atMost: 3 }),
-};
+  argMin: Aggregate.argMin<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number),
+  argMax: Aggregate.argMax<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number),
+  top: Aggregate.topN<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number, { n: 3 }),
+  bottom: Aggregate.bottomN<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number, { n: 2 }),
+  distinct: Aggregate.distinct<Item>(({ v }) => v, { atMost: 3 }),
+  about: Aggregate.approxDistinct<Item>(({ v }) => v, { error: told.countError }),
+  quantiles: Aggregate.quantiles<Item>(({ v }) => v, told.quantiles, { relativeError: told.relativeError }),
+  histogram: Aggregate.histogram<Item>(({ v }) => v, { boundaries: told.boundaries }),
+  rate: Aggregate.rate<Item>({ per: told.perMillis, weight: ({ v }) => v }),
+  decayed: Aggregate.decayed<Item>(({ v }) => v, { halfLife: told.halfLifeMillis }),
+} satisfies Record<StatName, unknown>;
 type Stats = Aggregate.AggregateResult<typeof statsOf>;
+
+/** Some of the aggregates. The type is given up: what is sure to be there are the usual ones. */
+const pickStats = (names: ReadonlyArray<StatName>): typeof statsOf =>
+  Object.fromEntries(names.map((name) => [name, statsOf[name]])) as unknown as typeof statsOf;
 
 /** Re-keyed results come from several partitions, so that only what does not depend on their order is asked of them. */
 const secondStatsOf = {
@@ -98,6 +115,8 @@ export const assignerOf = (assigner: AssignerPlan): Window.Assigner<Item> => {
         assign: spansOf(assigner.sizes),
         overlapping: assigner.sizes.length > 1,
       });
+    case "calendar":
+      return Window.calendar(assigner);
     case "global":
       return Window.global;
     case "count":
@@ -123,8 +142,15 @@ export const triggerOf = (trigger: Oracle.Trigger): Trigger.Trigger => {
   return early === null ? Trigger.atWatermark(others) : Trigger.atWatermark({ early: conditionOf(early), ...others });
 };
 
-const stamp = <K>(flow: Items<K, Flow.NoEventTime>, bound: number): Items<K, Flow.EventTime> =>
-  flow.pipe(Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness(bound) }));
+const stamp = <K>(
+  flow: Items<K, Flow.NoEventTime>,
+  { bound, idles }: Pick<SourcePlan, "bound" | "idles">,
+): Items<K, Flow.EventTime> =>
+  flow.pipe(Flow.eventTime({
+    timestamp: ({ at }) => at,
+    watermark: Watermark.boundedOutOfOrderness(bound),
+    ...(idles ? { idleAfter: "1 milli" } : {}),
+  }));
 
 /** The job of a plan, and its sinks. */
 const jobOf = (plan: Plan) => {
@@ -134,27 +160,27 @@ const jobOf = (plan: Plan) => {
     sinks[name] = sink as unknown as Sink.MemorySink<unknown>;
     return sink;
   };
-  const sources = plan.sources.map(({ splits, before, bound }, s) => {
+  const sources = plan.sources.map(({ splits, before, bound, idles }, s) => {
     const records = Object.fromEntries(splits.map((records, k) => [`split ${k}`, records]));
     const flow: Items<Flow.NotKeyed, Flow.NoEventTime> = withSteps(
       Flow.from(Source.array<Item>(`source ${s}`, records)),
       before,
     );
-    return { flow, bound };
+    return { flow, bound, idles };
   });
   const stamped = plan.joined === "before"
-    ? stamp(sources.map(({ flow }) => flow).reduce((a, b) => a.pipe(Flow.merge(b))), sources[0].bound)
-    : sources.map(({ flow, bound }) => stamp(flow, bound)).reduce((a, b) => a.pipe(Flow.merge(b)));
+    ? stamp(sources.map(({ flow }) => flow).reduce((a, b) => a.pipe(Flow.merge(b))), sources[0])
+    : sources.map(({ flow, ...others }) => stamp(flow, others)).reduce((a, b) => a.pipe(Flow.merge(b)));
   const shared = withSteps(stamped, plan.steps);
   const flows: Array<Flow.CompleteFlow<never, Sink.Transactional>> = [];
   const results: Array<Results> = [];
   if (plan.copy) flows.push(shared.pipe(Flow.to(memory<Item>("copy"))));
   plan.windows.forEach((window, w) => {
-    const { steps, keys, keyed, assigner, trigger, panes, lateness, late, preAggregate } = window;
+    const { steps, keys, keyed, assigner, stats, trigger, panes, lateness, late, preAggregate } = window;
     const windowed = withSteps(withSteps(shared, steps).pipe(Flow.keyBy(({ k }) => k % keys)), keyed).pipe(
       Flow.window(`window ${w}`, {
         assigner: assignerOf(assigner),
-        aggregate: statsOf,
+        aggregate: pickStats(stats),
         ...(assigner.kind === "count" ? {} : { trigger: triggerOf(trigger), panes, allowedLateness: lateness }),
         preAggregate,
         late: late === "drop"

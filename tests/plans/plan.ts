@@ -37,6 +37,8 @@ export type AssignerPlan =
   | { readonly kind: "session"; readonly gaps: ReadonlyArray<number> }
   /** Windows of each of these sizes, none of which is there twice. A record with an odd value is only in those of the first. */
   | { readonly kind: "spans"; readonly sizes: ReadonlyArray<number> }
+  /** Days, weeks or months of a time zone. */
+  | { readonly kind: "calendar"; readonly unit: Oracle.CalendarUnit; readonly timeZone: Oracle.TimeZone }
   | { readonly kind: "global" }
   | { readonly kind: "count"; readonly size: number; readonly slide: number };
 
@@ -45,6 +47,8 @@ export interface SourcePlan {
   /** Operators before event time. */
   readonly before: ReadonlyArray<Step>;
   readonly bound: number;
+  /** Whether a split may become idle, which one that is bounded never does. */
+  readonly idles: boolean;
 }
 
 export interface WindowPlan {
@@ -54,6 +58,8 @@ export interface WindowPlan {
   /** Operators after `keyBy`. */
   readonly keyed: ReadonlyArray<Step>;
   readonly assigner: AssignerPlan;
+  /** What is aggregated. */
+  readonly stats: ReadonlyArray<StatName>;
   readonly trigger: Oracle.Trigger;
   readonly panes: Oracle.Panes;
   readonly lateness: number;
@@ -106,6 +112,28 @@ export const feedsSecond = ({ second }: Plan, { assigner, trigger, lateness }: W
   if (second === null || lateness > 0 || !Oracle.isDefault(trigger) || assigner.kind === "count") return false;
   return assigner.kind !== "global" || second.assigner.kind === "sliding";
 };
+
+/** What all windows aggregate, so that others can go on with it. */
+export const usualStats = ["count", "sum"] as const;
+
+/** What a window may aggregate besides. */
+export const otherStats = [
+  ...["mean", "min", "max", "variance", "first", "last", "some", "argMin", "argMax", "top", "bottom"] as const,
+  ...["distinct", "about", "quantiles", "histogram", "rate", "decayed"] as const,
+];
+
+export type StatName = (typeof usualStats)[number] | (typeof otherStats)[number];
+
+/** The numbers that aggregates are told, which are small enough to be met. */
+export const told = {
+  boundaries: [-3, 0, 2.5, 6],
+  quantiles: [0.5, 0, 0.9, 1],
+  relativeError: 0.01,
+  perMillis: 5,
+  halfLifeMillis: 7,
+  /** A count is exact up to eight values then. */
+  countError: 0.1,
+} as const;
 
 /** Which of a plan's numbers belongs to a record. */
 export const pick = (numbers: ReadonlyArray<number>, item: Item): number =>

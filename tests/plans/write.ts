@@ -47,8 +47,8 @@ const writeTrigger = (trigger: Oracle.Trigger): string => {
 const writtenMax = 50;
 
 export const writePlan = (plan: Plan): string => {
-  const lines = plan.sources.flatMap(({ splits, before, bound }, s) => [
-    `source ${s}: ${writeSteps(before)} eventTime(bound ${bound})`,
+  const lines = plan.sources.flatMap(({ splits, before, bound, idles }, s) => [
+    `source ${s}: ${writeSteps(before)} eventTime(bound ${bound}${idles ? " idleAfter" : ""})`,
     ...splits.map((records, k) =>
       `  split ${k} (${records.length} records): ${
         records.slice(0, writtenMax).map(({ id, at, k, v }) => `#${id} at ${at} k=${k} v=${v}`).join(", ")
@@ -57,11 +57,11 @@ export const writePlan = (plan: Plan): string => {
   ]);
   if (plan.sources.length > 1) lines.push(`joined ${plan.joined} event time`);
   lines.push(`then: ${writeSteps(plan.steps)}${plan.copy ? " (also to a sink)" : ""}`);
-  plan.windows.forEach(({ steps, keys, keyed, assigner, trigger, panes, lateness, late, preAggregate }, w) =>
+  plan.windows.forEach(({ steps, keys, keyed, assigner, stats, trigger, panes, lateness, late, preAggregate }, w) =>
     lines.push(
       `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${writeAssigner(assigner)} ${
         writeTrigger(trigger)
-      } ${panes} lateness ${lateness} late: ${late}${preAggregate ? " preAggregate" : ""}`,
+      } ${panes} lateness ${lateness} late: ${late}${preAggregate ? " preAggregate" : ""}, of ${stats.join(" ")}`,
     )
   );
   if (plan.second !== null) {
