@@ -49,8 +49,10 @@ Deno.test("every kind of window, trigger, pane mode and watermark has a picture 
       ...["at-watermark", "early-count", "early-event-time", "early-processing-time", "late-each", "late-batched"],
       ...["once", "repeatedly", "first-of", "all-of", "on-time-always"],
     ],
-    panes: ["accumulating", "discarding", "retracting"],
-    watermarks: ["one-split", "two-splits", "idle-split", "lateness"],
+    panes: ["accumulating", "discarding", "retracting", "retracting-session"],
+    watermarks: ["one-split", "two-splits", "idle-split", "alignment", "punctuated", "lateness"],
+    windowsOfWindows: ["windows-of-windows"],
+    duplicates: ["deduplicate-first", "deduplicate-last"],
   };
   const text = await page();
   for (const name of Object.values(expected).flat()) {
@@ -86,7 +88,7 @@ Deno.test("every picture is well-formed, and says in words what it shows", async
   }
 });
 
-Deno.test("a picture has a mark for each record, a bar for each pane, and a sign for each late record and retraction", async () => {
+Deno.test("a picture has a mark for each record, a bar for each pane, and a sign for what is late, waits, is a duplicate or taken back", async () => {
   for (const scenario of scenarios) {
     const moments = await observe(scenario);
     const svg = draw(scenario, moments);
@@ -94,20 +96,64 @@ Deno.test("a picture has a mark for each record, a bar for each pane, and a sign
     const rows = moments.flatMap(({ rows }) => rows);
     const records = moments.filter(({ step }) => step._tag === "Record");
     const late = records.filter(({ isLate }) => isLate);
-    const said = (timing: string) => rows.filter((row) => row.change !== "retract" && row.timing === timing).length;
+    const duplicates = records.filter(({ isDuplicate }) => isDuplicate).length;
+    const waiting = records.filter(({ isWaiting }) => isWaiting).length;
+    const passed = moments.flatMap(({ passed }) => passed).length;
+    const fired = (timing: string) => rows.filter((row) => row.change !== "retract" && row.timing === timing).length;
     const back = rows.filter(({ change }) => change === "retract").length;
     assert.equal(records.length, scenario.steps.filter(({ _tag }) => _tag === "Record").length, scenario.name);
     // The marks of the legend are smaller.
-    assert.equal(count(/(r="10"|width="20") [^>]*class="dot"/g), records.length - late.length, scenario.name);
+    assert.equal(
+      count(/(r="10"|width="20") [^>]*class="dot"/g),
+      records.length - late.length - duplicates - waiting,
+      scenario.name,
+    );
     assert.equal(count(/(r="10"|width="20") [^>]*class="missed"/g), late.length, scenario.name);
+    assert.equal(count(/(r="10"|width="20") [^>]*class="twin"/g), duplicates, scenario.name);
+    assert.equal(count(/(r="10"|width="20") [^>]*class="waiting"/g), waiting, scenario.name);
+    assert.equal(count(/r="9" class="passed"/g), passed, scenario.name);
     for (const timing of ["early", "on-time", "late"]) {
-      assert.equal(count(new RegExp(`class="bar ${timing}"`, "g")), said(timing), `${scenario.name}: ${timing}`);
+      assert.equal(count(new RegExp(`class="bar ${timing}"`, "g")), fired(timing), `${scenario.name}: ${timing}`);
     }
     assert.equal(count(/class="bar back"/g), back, scenario.name);
     assert.equal(count(/class="strike"/g), back, scenario.name);
     assert.equal(count(/, final<\/tspan>/g), rows.filter(({ final }) => final).length, scenario.name);
-    assert.ok(rows.length > 0, scenario.name);
+    assert.ok(rows.length + passed > 0, scenario.name);
   }
+});
+
+// north       3    15  24*         (* waits until the south is at 8)
+// south         4          8  17
+Deno.test("a record of a split that is too far ahead is not read before the others have caught up", async () => {
+  const moments = await observe(scenarios.find(({ name }) => name === "alignment")!);
+  const read = moments.map(({ splits }) => splits.map(({ records }) => records));
+  assert.deepEqual(moments.map(({ isWaiting }) => isWaiting), [false, false, false, true, false, false, false, false]);
+  assert.deepEqual(read.slice(2, 5), [[2, 1], [2, 1], [3, 2]]);
+});
+
+// event time  0         10        20        30
+// tens        [---7----)[----5---)              the result of [10, 20) comes when the watermark is at 24
+// twenties    [--------12--------)
+Deno.test("windows of windows hold every result of the windows before them", async () => {
+  const rows = (await observe(scenarios.find(({ name }) => name === "windows-of-windows")!)).flatMap(({ rows }) =>
+    rows
+  );
+  const spans = (length: number) => rows.filter(({ window }) => window.end - window.start === length);
+  for (const { window, value } of spans(20_000)) {
+    const parts = spans(10_000).filter((one) => one.window.start >= window.start && one.window.end <= window.end);
+    assert.equal(parts.reduce((sum, part) => sum + part.value, 0), value);
+  }
+  assert.equal(spans(20_000).length, 2);
+});
+
+// key k       4  9  1           17          the first of [4-10, 4+10] or its last; 17 is beyond
+Deno.test("of duplicates the first goes on at once, or the last once the watermark has passed the first by 10 seconds", async () => {
+  const passedBy = async (name: string) =>
+    (await observe(scenarios.find((one) => one.name === name)!)).map(({ passed }) =>
+      passed.map(({ at }) => at / 1_000)
+    );
+  assert.deepEqual(await passedBy("deduplicate-first"), [[4], [], [], [12], [17], [], []]);
+  assert.deepEqual(await passedBy("deduplicate-last"), [[], [], [], [], [9], [12, 17], [30]]);
 });
 
 // event time  0         10        20

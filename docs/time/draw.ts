@@ -32,6 +32,7 @@ text{font:12px system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif;fill:#2429
 .bar{stroke-width:1.5}.open{stroke:none}
 .sign-early{fill:#0067a5}.sign-on-time{fill:#00704f}.sign-late{fill:#b04300}.sign-back{fill:none;stroke:#6b7480;stroke-width:1.5}
 .dot{fill:#2f3742}.dot-text{fill:#fff;font-weight:600;font-size:11px}
+.passed{fill:#00704f}.twin,.waiting{fill:#fcfcfa;stroke:#2f3742;stroke-width:1.5}.waiting{stroke-dasharray:3 2}
 .missed{fill:#fcfcfa;stroke:#b04300;stroke-width:1.5}.cross{stroke:#b04300;stroke-width:2}
 .watermark{fill:none;stroke:#8a2f8f;stroke-width:2}.own{fill:none;stroke:#8a2f8f;stroke-width:1;stroke-dasharray:1 3;stroke-linecap:round;stroke-width:1.6}
 .gap{stroke:#2f3742;stroke-width:1.2}.value{font-weight:600;stroke:#fcfcfa;stroke-width:4px;stroke-linejoin:round;paint-order:stroke}
@@ -39,7 +40,7 @@ text{font:12px system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif;fill:#2429
 @media (prefers-color-scheme:dark){text{fill:#e6e9ed}.paper{fill:#15191e;stroke:#3a424c}.soft{fill:#a3acb8}.grid{stroke:#2b323a}
 .band{fill:#1e242b}.edge{stroke:#6b7480}.early{fill:#10324a;stroke:#6ab8ea}.on-time{fill:#0c3a2c;stroke:#3fc79a}
 .late{fill:#4a2812;stroke:#ff9a57}.back{stroke:#a3acb8}.sign-early{fill:#6ab8ea}.sign-on-time{fill:#3fc79a}.sign-late{fill:#ff9a57}
-.sign-back{stroke:#a3acb8}.dot{fill:#d5dae0}.dot-text{fill:#15191e}.missed{fill:#15191e;stroke:#ff9a57}.cross{stroke:#ff9a57}
+.sign-back{stroke:#a3acb8}.dot{fill:#d5dae0}.dot-text{fill:#15191e}.passed{fill:#3fc79a}.twin,.waiting{fill:#15191e;stroke:#d5dae0}.missed{fill:#15191e;stroke:#ff9a57}.cross{stroke:#ff9a57}
 .watermark,.own{stroke:#d58be0}.gap{stroke:#d5dae0}.value{stroke:#15191e}.strike{stroke:#e6e9ed}}
 `.trim().replaceAll("\n", "");
 
@@ -113,7 +114,7 @@ export const describeRow = (row: Row): string =>
 
 /** Everything that is drawn, in words. */
 const describe = (draw: DrawOptions, moments: ReadonlyArray<Moment>): string =>
-  [`Across: ${axisOf(draw)}.`].concat(moments.map(({ step, isLate, rows }, k) => {
+  [`Across: ${axisOf(draw)}.`].concat(moments.map(({ step, isLate, isDuplicate, isWaiting, rows, passed }, k) => {
     const what = step._tag === "End"
       ? "The input ends."
       : step._tag === "Clock"
@@ -121,12 +122,15 @@ const describe = (draw: DrawOptions, moments: ReadonlyArray<Moment>): string =>
       : `Record ${recordNumber(moments, k)}: value ${step.reading.value} at ${
         writeTime(draw, timeOf(draw, moments[k]))
       }` +
-        `${isLate ? ", too late" : ""}.`;
-    const said = rows.map((row) =>
-      `${row.change === "retract" ? "Takes back" : "Says"} ${row.value} for ${writeTime(draw, row.window.start)} to ` +
+        `${isLate ? ", too late" : isDuplicate ? ", a duplicate" : isWaiting ? ", not read yet" : ""}.`;
+    const results = rows.map((row) =>
+      `${row.change === "retract" ? "Takes back" : "Result"} ${row.value} for ${
+        writeTime(draw, row.window.start)
+      } to ` +
       `${writeTime(draw, row.window.end)} (pane ${row.pane}, ${row.timing}${row.final ? ", final" : ""}).`
     );
-    return [what, ...said].join(" ");
+    const onward = passed.map((reading) => `Value ${reading.value} at ${writeTime(draw, reading.at)} goes on.`);
+    return [what, ...results, ...onward].join(" ");
   })).join(" ");
 
 /** The number of a record in the order in which records come, from 1. */
@@ -151,6 +155,10 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
   const own = splits.map((): Array<readonly [x: number, y: number]> => []);
   const greatest = splits.map(() => -Infinity);
   const idle = new Set<string>();
+  const paused = new Set<string>();
+  /** The records that have come and are not read yet, by split. */
+  const waiting = splits.map((): Array<number> => []);
+  const come = splits.map(() => 0);
 
   const keys = new Set(moments.flatMap(({ step }) => step._tag === "Record" ? [step.reading.key] : []));
   let before = -Infinity;
@@ -164,7 +172,7 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
   };
 
   moments.forEach((moment, k) => {
-    const { step: what, isLate, rows } = moment;
+    const { step: what, isLate, isDuplicate, isWaiting, rows, passed } = moment;
     const height = what._tag === "Record" ? layout.recordHeight : layout.rowHeight;
     const middle = y + height / 2;
     const moves = y + height - 2;
@@ -187,28 +195,55 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
         );
         used.add("gap");
       }
-      marks.push(mark(splits.indexOf(split), at, middle, isLate ? "missed" : "dot"));
+      if (draw.reach !== undefined && !isLate && !isDuplicate) {
+        const ends = [-draw.reach, draw.reach].map((apart) => within(x(timeOf(draw, moment) + apart)));
+        marks.push(line(ends[0], middle, ends[1], middle, "gap"));
+        for (const end of ends) marks.push(line(end, middle - 5, end, middle + 5, "gap"));
+        used.add("reach");
+      }
+      const state = isLate ? "missed" : isDuplicate ? "twin" : isWaiting ? "waiting" : "dot";
+      marks.push(mark(splits.indexOf(split), at, middle, state));
       const value = String(reading.value);
       if (isLate) {
         const r = layout.dot - 1;
         marks.push(line(at - r - 3, middle + r + 3, at + r + 3, middle - r - 3, "cross"));
         marks.push(text(at, middle + 4, value, { class: "value", anchor: "middle" }));
-        texts.push(text(right + 26, middle + 4, "too late: not counted"));
+        texts.push(
+          text(right + 26, middle + 4, draw.reach === undefined ? "too late: not counted" : "too late to be judged"),
+        );
         used.add("too late");
+      } else if (isDuplicate || isWaiting) {
+        marks.push(text(at, middle + 4, value, { class: "value", anchor: "middle" }));
+        texts.push(text(right + 26, middle + 4, isDuplicate ? "a duplicate" : "not read yet"));
+        used.add(state);
       } else {
         marks.push(text(at, middle + 4, value, { class: "dot-text", anchor: "middle" }));
         used.add("record");
       }
     } else {
-      const said = what._tag === "End" ? "input ends" : `clock ${writeSeconds(what.clock)} s`;
-      texts.push(text(12, middle + 4, said, { class: "soft" }));
+      const happens = what._tag === "End" ? "input ends" : `clock ${writeSeconds(what.clock)} s`;
+      texts.push(text(12, middle + 4, happens, { class: "soft" }));
     }
-    moment.splits.forEach(({ watermark, isIdle }, split) => {
+    if (what._tag === "Record") {
+      const split = splits.indexOf(what.split);
+      come[split]++;
+      if (isWaiting) waiting[split].push(recordNumber(moments, k));
+    }
+    moment.splits.forEach(({ watermark, isIdle, isPaused, records }, split) => {
+      while (waiting[split].length > come[split] - records) {
+        texts.push(text(right + 26, middle + 4, `record ${waiting[split].shift()} is read now`));
+      }
+
       if (watermark > greatest[split]) step(own[split], greatest[split], watermark, moves);
       greatest[split] = watermark;
       if (isIdle && !idle.has(splits[split])) texts.push(text(right + 26, middle + 4, `${splits[split]} is idle`));
       if (isIdle) idle.add(splits[split]);
       else idle.delete(splits[split]);
+      if (isPaused && !paused.has(splits[split])) {
+        texts.push(text(right + 26, middle + 4, `${splits[split]} is paused`));
+      }
+      if (isPaused) paused.add(splits[split]);
+      else paused.delete(splits[split]);
     });
     if (moment.watermark > before) {
       step(watermark, before, moment.watermark, moves);
@@ -238,6 +273,15 @@ export const draw = (scenario: Scenario, moments: ReadonlyArray<Moment>): string
       const final = row.final ? element("tspan", { class: "final" }, ", final") : "";
       texts.push(element("text", { x: right + 26, y: y + 16 }, escape(note) + final));
       used.add(kind);
+      y += layout.rowHeight;
+    }
+
+    for (const reading of passed) {
+      const [at, level] = [x(reading.at), y + layout.rowHeight / 2];
+      marks.push(element("circle", { cx: at, cy: level, r: layout.dot - 1, class: "passed" }));
+      marks.push(text(at, level + 4, String(reading.value), { class: "dot-text", anchor: "middle" }));
+      texts.push(text(right + 26, level + 4, `${keys.size > 1 ? `${reading.key}: ` : ""}goes on`));
+      used.add("passed");
       y += layout.rowHeight;
     }
   });
@@ -327,10 +371,28 @@ const drawLegend = (
       (x, y) => element("circle", { cx: x, cy: y, r: 6, class: "missed" }) + line(x - 5, y + 5, x + 5, y - 5, "cross"),
     ],
     [
+      "twin",
+      "duplicate",
+      (x, y) => element("circle", { cx: x, cy: y, r: 6, class: "twin" }),
+    ],
+    [
+      "waiting",
+      "not read yet",
+      (x, y) => element("circle", { cx: x, cy: y, r: 6, class: "waiting" }),
+    ],
+    [
       "gap",
       "its gap",
       (x, y) => line(x - 8, y, x + 8, y, "gap") + line(x + 8, y - 4, x + 8, y + 4, "gap"),
     ],
+    [
+      "reach",
+      "where its duplicates are",
+      (x, y) =>
+        line(x - 8, y, x + 8, y, "gap") + line(x - 8, y - 4, x - 8, y + 4, "gap") +
+        line(x + 8, y - 4, x + 8, y + 4, "gap"),
+    ],
+    ["passed", "record that goes on", (x, y) => element("circle", { cx: x, cy: y, r: 6, class: "passed" })],
     ["watermark", "watermark", (x, y) => line(x, y - 7, x, y + 7, "watermark")],
     ["own", "watermark of one split", (x, y) => line(x, y - 7, x, y + 7, "own")],
     ["early", "early pane", (x, y) => sign("early", x, y)],

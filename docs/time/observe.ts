@@ -20,12 +20,20 @@ export interface Moment {
   readonly step: Step | { readonly _tag: "End" };
   /** Whether the record came too late for every window. */
   readonly isLate: boolean;
+  /** Whether the record was found to be a duplicate. */
+  readonly isDuplicate: boolean;
+  /** Whether the record has not been read yet, as its split is ahead of others. */
+  readonly isWaiting: boolean;
   /** The watermark after it, in milliseconds; -Infinity where there is none. */
   readonly watermark: number;
-  /** The splits' own watermarks after it, and whether they are idle, in their order. */
-  readonly splits: ReadonlyArray<{ readonly watermark: number; readonly isIdle: boolean }>;
-  /** What was said because of it. */
+  /** The splits' own watermarks after it, whether they are idle or paused, and how many of their records have been read, in order. */
+  readonly splits: ReadonlyArray<
+    { readonly watermark: number; readonly isIdle: boolean; readonly isPaused: boolean; readonly records: number }
+  >;
+  /** The results of windows because of it. */
   readonly rows: ReadonlyArray<Row>;
+  /** The records that went on because of it, where nothing but records comes out. */
+  readonly passed: ReadonlyArray<Reading>;
 }
 
 /** After how many turns of the event loop without news the engine has nothing left to do: it waits for no disk here. */
@@ -56,7 +64,7 @@ const play = (
           Stream.mapEffect((reading) => Effect.succeed({ records: [reading], positions: [0] })),
         ),
     });
-    const out = Sink.memory<Row>("out");
+    const out = Sink.memory<Row | Reading>("out");
     const job = Job.make({
       name,
       guarantee: "exactly-once",
@@ -71,28 +79,44 @@ const play = (
     });
 
     const moments: Array<Moment> = [];
-    let said = 0;
+    let written = 0;
     let late = 0;
+    let duplicates = 0;
+    let offered = 0;
     const note = (step: Moment["step"]) =>
       Effect.gen(function* () {
         yield* settled(running);
         const { watermarks, operators, splits } = yield* running.metrics;
-        const lateNow = Object.values(operators).reduce((sum, counters) => sum + (counters.late ?? 0), 0);
+        const count = (counter: string): number =>
+          Object.values(operators).reduce((sum, counters) => sum + (counters[counter] ?? 0), 0);
+        const outputs = out.values().slice(written);
         moments.push({
           step,
-          isLate: lateNow > late,
+          isLate: count("late") > late,
+          isDuplicate: count("duplicates") > duplicates,
+          isWaiting: step._tag === "Record" && splits.reduce((sum, { records }) => sum + records, 0) < offered,
           watermark: Object.values(watermarks)[0] ?? -Infinity,
-          splits: splits.map(({ watermark, idle }) => ({ watermark: watermark ?? -Infinity, isIdle: idle })),
-          rows: out.values().slice(said),
+          splits: splits.map(({ watermark, idle, paused, records }) => ({
+            watermark: watermark ?? -Infinity,
+            isIdle: idle,
+            isPaused: paused,
+            records,
+          })),
+          rows: outputs.filter((output) => "window" in output),
+          passed: outputs.filter((output) => "at" in output),
         });
-        said = out.values().length;
-        late = lateNow;
+        written += outputs.length;
+        late = count("late");
+        duplicates = count("duplicates");
       });
 
     yield* settled(running);
     for (const step of steps) {
       yield* TestClock.setTime(step.clock);
-      if (step._tag === "Record") yield* Queue.offer(queues.get(step.split)!, step.reading);
+      if (step._tag === "Record") {
+        offered++;
+        yield* Queue.offer(queues.get(step.split)!, step.reading);
+      }
       yield* settled(running);
       // What is due by the clock is published with the next epoch.
       yield* TestClock.adjust("200 millis");

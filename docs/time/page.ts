@@ -30,32 +30,34 @@ answer does not depend on when the job ran, how fast it was, or whether it crash
 
 Five words are enough:
 
-| word          | says                                                                      | given to                        |
+| word          | means                                                                     | given to                        |
 | ------------- | ------------------------------------------------------------------------- | ------------------------------- |
 | **watermark** | how far event time has come: nothing earlier is expected                  | \`Flow.eventTime\`              |
 | **window**    | which records belong together                                             | \`assigner\` of \`Flow.window\` |
-| **trigger**   | when a window speaks; by default when the watermark reaches its end       | \`trigger\`                     |
-| **pane**      | what a window says each time; whether that is everything or what is new   | \`panes\`                       |
+| **trigger**   | when a window fires; by default when the watermark reaches its end        | \`trigger\`                     |
+| **pane**      | what has come since it last fired; \`panes\` says what a result is about  | \`panes\`                       |
 | **lateness**  | how long a window is kept after its end, for records behind the watermark | \`allowedLateness\`, \`late\`   |
 
 ## How to read the pictures
 
-Event time lies across. What comes later stands further down: first a record, as a dot with its value, then what
-windows say because of it. A bar is as wide as the window that it is about, and holds the sum of its values. The line
-is the watermark: it moves after the record.
+Event time lies across. What comes later stands further down: first a record, as a dot with its value, then the
+results that windows emit because of it. A bar is as wide as the window that it is about, and holds the sum of its
+values. The line is the watermark: it moves after the record.
 
-| sign                              | what a window says                                                    |
+| sign                              | meaning                                                               |
 | --------------------------------- | --------------------------------------------------------------------- |
-| a triangle to the left, dashed    | **early**: before the watermark has reached the end                   |
-| a diamond                         | **on time**: as the watermark reaches the end                         |
-| a triangle to the right, bold     | **late**: after that                                                  |
-| a cross, with the value struck    | a **retraction**: it takes back a pane that was said before           |
+| a triangle to the left, dashed    | an **early** result: due before the end of the window                 |
+| a diamond                         | a result **on time**: due at the end                                  |
+| a triangle to the right, bold     | a **late** result: due after that                                     |
+| a cross, with the value struck    | a **retraction**: it takes back an earlier result                     |
 | **final**                         | no correction can follow                                              |
 | a record that is crossed out      | it came **too late** for each of its windows, and goes to \`late\`    |
 
-\`pane\` counts what a window has said about a key before.
+A result is due at an instant of event time when the watermark reaches it; at the end of the input every end is reached.
+\`pane\` counts the results of a key and window from 0. A window whose last record is in an early pane fires no more, so it
+has no final result: use [\`onTime: "always"\`](#on-time-always) where you wait for one.
 
-Every picture is drawn from what the engine said. The task \`docs:time\` runs these pipelines and writes this page, and
+Every picture is drawn from what the engine emitted. The task \`docs:time\` runs these pipelines and writes this page, and
 CI fails when they differ.
 `;
 
@@ -89,6 +91,10 @@ const rowsOf = ({ scenario, moments }: Played): string => {
       : step._tag === "Clock"
       ? `clock ${step.clock / 1_000} s`
       : `record ${recordNumber(moments, k)}`;
+  const passed = moments.flatMap((moment, k) =>
+    moment.passed.map(({ at, key, value }) => [cause(moment, k), writeTime(scenario.draw, at), key, String(value)])
+  );
+  if (passed.length > 0) return table(["after", "event time", "key", "value"], passed);
   const cells = (row: Row): ReadonlyArray<string> => [
     `[${writeTime(scenario.draw, row.window.start)}, ${writeTime(scenario.draw, row.window.end)})`,
     row.change === "retract" ? `~~${row.value}~~` : String(row.value),

@@ -26,7 +26,7 @@ export type Step =
   }
   | { readonly _tag: "Clock"; readonly clock: number };
 
-/** What a window of any kind says. */
+/** A result of a window of any kind, or what takes one back. */
 export type Row =
   & Window.WindowResult<string, number>
   & { readonly change?: "add" | "retract" };
@@ -34,9 +34,9 @@ export type Row =
 /** The records of a picture, as a source whose clock the picture moves. */
 export type Readings = Source.Source<Reading, never, never, never>;
 
-/** What a scenario hands to the picture: the output of its windows. */
-export type Said = Flow.Flow<
-  Row,
+/** What a scenario hands to the picture: results of windows, or records that go on as they are. */
+export type Output = Flow.Flow<
+  Row | Reading,
   never,
   never,
   Flow.Keyed<string>,
@@ -55,7 +55,7 @@ export interface Scenario {
   readonly steps: ReadonlyArray<Step>;
   /** The splits, in order. Default: one. */
   readonly splits?: ReadonlyArray<string>;
-  readonly pipeline: (readings: Readings) => Said;
+  readonly pipeline: (readings: Readings) => Output;
   readonly draw: DrawOptions;
 }
 
@@ -80,6 +80,8 @@ export interface DrawOptions {
   readonly bands?: boolean;
   /** How long a record keeps its session open, in milliseconds. */
   readonly gap?: (reading: Reading) => number;
+  /** How far a record's duplicates are from it in event time at most, in milliseconds. */
+  readonly reach?: number;
 }
 
 const second = 1_000;

@@ -4,10 +4,12 @@
  * @module
  */
 import type { Scenario } from "./scenario.ts";
+import { duplicates } from "./scenarios/duplicates.ts";
 import { panes } from "./scenarios/panes.ts";
 import { triggers } from "./scenarios/triggers.ts";
 import { watermarks } from "./scenarios/watermarks.ts";
 import { windows } from "./scenarios/windows.ts";
+import { windowsOfWindows } from "./scenarios/windows-of-windows.ts";
 
 /** Some pictures under one heading. */
 export interface Part {
@@ -31,24 +33,43 @@ export const parts: ReadonlyArray<Part> = [
   },
   {
     title: "Windows",
-    text:
-      "An assigner says which windows a record is in. Without a trigger a window says one thing for each key: when " +
-      "the watermark reaches its end.",
+    text: "An assigner says which windows a record is in. Without a trigger a window fires once, when the watermark " +
+      "reaches its end: one result for each key.",
     file: "windows.ts",
     scenarios: windows,
   },
   {
     title: "Triggers",
-    text: "A trigger says when a window speaks. What has come since it last spoke is a pane, and a trigger looks at " +
-      "nothing else: how many records are in the pane, how early they are, when they came.",
+    text:
+      "A trigger says when a window fires. A pane is what has come since it last fired. A trigger looks at nothing " +
+      "else: how many records are in the pane, how early they are, when they came.",
     file: "triggers.ts",
     scenarios: triggers,
   },
   {
     title: "Pane modes",
-    text: "Where a window speaks more than once, the pane mode says what each pane is about. All three pictures have " +
-      "the same records and the same trigger.",
+    text:
+      "Where a window fires more than once, the pane mode says what each result is about. The first three pictures " +
+      "have the same records and the same trigger.",
     file: "panes.ts",
     scenarios: panes,
+  },
+  {
+    title: "Windows of windows",
+    text:
+      "A result is a record, with an event time of its own: the last millisecond of its window, `end - 1`. For a global " +
+      "window it is that of its latest record. So results can be windowed again. They are in the window that holds their " +
+      "own window, and they are not late there: what the watermark makes fire goes on before the watermark does.",
+    file: "windows-of-windows.ts",
+    scenarios: windowsOfWindows,
+  },
+  {
+    title: "De-duplication",
+    text:
+      "`Flow.deduplicate` lets one of several records through that have the same key and are close in event time. The key " +
+      "says what a duplicate is. A record that is no duplicate begins a group; its duplicates are `within` a while of it, " +
+      "before or after. Duplicates begin no groups.",
+    file: "duplicates.ts",
+    scenarios: duplicates,
   },
 ];

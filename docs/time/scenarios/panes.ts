@@ -1,5 +1,5 @@
 /**
- * What the panes of one window say: the same records in every mode.
+ * The results of one window: the same records in every mode.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export const panes: ReadonlyArray<Scenario> = [
     name: "accumulating",
     title: "Accumulating panes",
     text:
-      "The default: each pane says everything so far, and replaces the one before. For sinks that overwrite, such as a " +
+      "The default: each result is about everything so far, and replaces the one before. For sinks that overwrite, such as a " +
       "table.",
     steps: records,
     draw,
@@ -36,7 +36,7 @@ export const panes: ReadonlyArray<Scenario> = [
     name: "discarding",
     title: "Discarding panes",
     text:
-      "Each pane says only what is new, and stands for ever: the panes of a window add up to the whole. For sinks that " +
+      "Each result is about what is new, and stands for ever: the results of a window add up to the whole. For sinks that " +
       "add up themselves. The flow stays append-only.",
     steps: records,
     draw,
@@ -56,7 +56,7 @@ export const panes: ReadonlyArray<Scenario> = [
     name: "retracting",
     title: "Retracting panes",
     text:
-      "Each pane says everything so far, and takes back the one before, value and all. For what is computed further on, " +
+      "Each result is about everything so far, and takes back the one before, value and all. For what is computed further on, " +
       "such as a sum of sums: it subtracts the one and adds the other.",
     steps: records,
     draw,
@@ -76,8 +76,8 @@ export const panes: ReadonlyArray<Scenario> = [
     name: "retracting-session",
     title: "Retracting a session that grows",
     text:
-      "A late record joins two sessions that had both spoken. What they said is taken back, under their old spans, " +
-      "before the joined session speaks: no row is left over.",
+      "A late record joins two sessions that had both fired. Their results are taken back, under their old spans, before " +
+      "the joined session fires: no row is left over.",
     steps: steps(record(2, 3), record(4, 4), record(12, 5), record(18, 1), record(8, 2), record(30, 6)),
     draw: { from: 0, to: 40_000, every: 5_000, gap: () => 5_000 },
     pipeline: (readings) =>

@@ -15,8 +15,8 @@ export const triggers: ReadonlyArray<Scenario> = [
     name: "at-watermark",
     title: "At the watermark",
     text:
-      "The default: a window speaks when the watermark reaches its end, and then no more. It is final, and the flow " +
-      "stays append-only.",
+      "The default: a window fires when the watermark reaches its end, and then no more. Its result is final, and the " +
+      "flow stays append-only.",
     steps: steps(record(2, 3), record(9, 4), record(5, 2), record(21, 5), record(12, 1)),
     draw,
     pipeline: (readings) =>
@@ -32,7 +32,10 @@ export const triggers: ReadonlyArray<Scenario> = [
   {
     name: "early-count",
     title: "Early, by count",
-    text: "Early panes after every two records, until the watermark reaches the end. The early ones are not final.",
+    text:
+      "Early panes after every two records, until the watermark reaches the end. Early results are not final. A window " +
+      'whose last record is in an early pane fires no more, so it has no final result: use [`onTime: "always"`]' +
+      "(#on-time-always) where you wait for one.",
     steps: steps(record(2, 3), record(9, 4), record(5, 2), record(12, 1), record(17, 6), record(21, 5)),
     draw,
     pipeline: (readings) =>
@@ -50,7 +53,7 @@ export const triggers: ReadonlyArray<Scenario> = [
     title: "Early, by event time",
     text:
       "An early pane whenever the watermark passes a multiple of 5 seconds, if something has come. It does not depend " +
-      "on the clock, so every run says the same.",
+      "on the clock, so results are the same in every run.",
     steps: steps(record(2, 3), record(4, 4), record(6, 2), record(8, 1), record(13, 6), record(17, 1), record(21, 5)),
     draw,
     pipeline: (readings) =>
@@ -94,7 +97,8 @@ export const triggers: ReadonlyArray<Scenario> = [
     title: "Late, each record",
     text:
       "With `allowedLateness` a window is kept for a while after its end. Each late record corrects it at once. What " +
-      "comes after that is too late.",
+      "comes after that is too late. Until the window closes no result of it is final, and without late " +
+      "records it does not fire once more as it closes.",
     steps: steps(
       record(2, 3),
       record(7, 4),
@@ -119,8 +123,8 @@ export const triggers: ReadonlyArray<Scenario> = [
   {
     name: "late-batched",
     title: "Late, in batches",
-    text: "A correction for every two late records. What is left is said when the window closes, at its end plus the " +
-      "allowed lateness: that pane is final.",
+    text: "A correction for every two late records. What is left fires when the window closes, at its end plus the " +
+      "allowed lateness: that result is final.",
     steps: steps(record(2, 3), record(7, 4), record(12, 5), record(5, 2), record(8, 6), record(3, 1), record(21, 2)),
     draw,
     pipeline: (readings) =>
@@ -137,8 +141,8 @@ export const triggers: ReadonlyArray<Scenario> = [
   {
     name: "on-time-always",
     title: "On time, always",
-    text: "Nothing has come since the early pane, so by default the window would say nothing at its end. With " +
-      '`onTime: "always"` it says the same again: whoever waits for the end learns that it has come.',
+    text: "Nothing has come since the early pane, so by default the window would not fire at its end. With " +
+      '`onTime: "always"` it fires once more, with the same value: whoever waits for the end learns that it has come.',
     steps: steps(record(2, 3), record(9, 4), record(21, 5)),
     draw,
     pipeline: (readings) =>
@@ -154,7 +158,7 @@ export const triggers: ReadonlyArray<Scenario> = [
   {
     name: "once",
     title: "Once",
-    text: "The first time that a condition is met, and not again. What comes later is said when the window closes.",
+    text: "The first time that a condition is met, and not again. What comes later fires when the window closes.",
     steps: steps(record(2, 3), record(9, 4), record(5, 2), record(12, 1), record(17, 6), record(21, 5)),
     draw,
     pipeline: (readings) =>
@@ -171,8 +175,8 @@ export const triggers: ReadonlyArray<Scenario> = [
     name: "repeatedly",
     title: "Repeatedly",
     text:
-      "Each time that a condition is met, whatever the watermark. What is left is said when the window closes, at its end " +
-      "plus the allowed lateness. A pane is early or late by where the watermark is when it is said.",
+      "Each time that a condition is met, whatever the watermark. What is left fires when the window closes, at its end " +
+      "plus the allowed lateness. A pane is early or late by where the watermark is when it fires.",
     steps: steps(record(2, 3), record(9, 4), record(12, 5), record(5, 2), record(8, 6), record(3, 1), record(21, 2)),
     draw,
     pipeline: (readings) =>

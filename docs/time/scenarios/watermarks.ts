@@ -50,9 +50,8 @@ export const watermarks: ReadonlyArray<Scenario> = [
   {
     name: "idle-split",
     title: "An idle split",
-    text:
-      "A split that says nothing would hold back the others for ever. With `idleAfter` it is left out once it has been " +
-      "silent for that long by the clock. When it speaks again, what it says may be late.",
+    text: "A silent split would hold back the others for ever. With `idleAfter` it is left out once it has been " +
+      "silent for that long by the clock. When it wakes, its records may be late.",
     splits: ["north", "south"],
     steps: steps(
       record(3, 3, { split: "north", clock: 1 }),
@@ -67,6 +66,58 @@ export const watermarks: ReadonlyArray<Scenario> = [
     pipeline: (readings) =>
       Flow.from(readings).pipe(
         Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic, idleAfter: "10 seconds" }),
+        Flow.keyBy(({ key }) => key),
+        Flow.window("sums", { assigner: Window.tumbling("10 seconds"), aggregate: sum, late: "drop" }),
+      ),
+  },
+  {
+    name: "alignment",
+    title: "A split that is far ahead",
+    text:
+      "With `maxDrift` a split that is further ahead than this is paused until the others have caught up, so that fewer " +
+      "windows are open at once. Here it is 10 seconds. The south has not been read when record 1 comes, so the north is " +
+      "paused until record 2. Record 3 takes it 11 seconds ahead: record 4 is not read before the south has come to 8. A split that is silent for good would hold up the others: give `idleAfter` too.",
+    splits: ["north", "south"],
+    steps: steps(
+      record(3, 3, { split: "north" }),
+      record(4, 5, { split: "south" }),
+      record(15, 2, { split: "north" }),
+      record(24, 6, { split: "north" }),
+      record(8, 1, { split: "south" }),
+      record(17, 4, { split: "south" }),
+      record(26, 2, { split: "south" }),
+    ),
+    draw: { from: 0, to: 30_000, every: 5_000 },
+    pipeline: (readings) =>
+      Flow.from(readings).pipe(
+        Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic, maxDrift: "10 seconds" }),
+        Flow.keyBy(({ key }) => key),
+        Flow.window("sums", { assigner: Window.tumbling("10 seconds"), aggregate: sum, late: "drop" }),
+      ),
+  },
+  {
+    name: "punctuated",
+    title: "Watermarks that records say",
+    text:
+      "A source may know that it is complete up to an instant, and say so in a record: here in those of kind `all`. The " +
+      "others do not move the watermark, however early or late they are. Record 4 is in order but after such a word, so " +
+      "it comes too late.",
+    steps: steps(
+      record(3, 3),
+      record(14, 4),
+      record(12, 0, { kind: "all" }),
+      record(8, 2),
+      record(16, 5),
+      record(23, 0, { kind: "all" }),
+      record(27, 6),
+    ),
+    draw: { from: 0, to: 30_000, every: 5_000 },
+    pipeline: (readings) =>
+      Flow.from(readings).pipe(
+        Flow.eventTime({
+          timestamp: ({ at }) => at,
+          watermark: Watermark.punctuated(({ at, kind }) => kind === "all" ? at : null),
+        }),
         Flow.keyBy(({ key }) => key),
         Flow.window("sums", { assigner: Window.tumbling("10 seconds"), aggregate: sum, late: "drop" }),
       ),

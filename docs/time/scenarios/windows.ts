@@ -87,17 +87,20 @@ export const windows: ReadonlyArray<Scenario> = [
   {
     name: "session-bridged",
     title: "Sessions that a late record bridges",
-    text: "Record 4 comes late, and falls within the gap of two sessions: it makes them one. The first had spoken " +
-      "already, so the joined session goes on with pane 1. Only sessions that are kept can be joined, which " +
-      "`allowedLateness` prolongs.",
-    steps: steps(record(2, 3), record(4, 4), record(12, 5), record(8, 2), record(20, 1)),
-    draw: { from: 0, to: 30_000, every: 5_000, gap: () => 5_000 },
+    text:
+      "Record 5 comes late, and falls within the gap of two sessions: it makes them one. Both had fired already, so the " +
+      "joined session goes on with pane 1. Their results stay under their old spans, [2, 9) and [12, 17): a table by key " +
+      'and window then holds three rows, and counts 12 twice. Where that does harm, use `panes: "retracting"`, which ' +
+      "[takes them back](#retracting-a-session-that-grows). Only sessions that are kept can be joined; `allowedLateness` " +
+      "keeps them for longer.",
+    steps: steps(record(2, 3), record(4, 4), record(12, 5), record(18, 1), record(8, 2), record(30, 6)),
+    draw: { from: 0, to: 40_000, every: 5_000, gap: () => 5_000 },
     pipeline: (readings) =>
       keyed(readings).pipe(
         Flow.window("sums", {
           assigner: Window.session({ gap: "5 seconds" }),
           aggregate: sum,
-          allowedLateness: "10 seconds",
+          allowedLateness: "20 seconds",
           late: "drop",
         }),
       ),
@@ -123,7 +126,7 @@ export const windows: ReadonlyArray<Scenario> = [
     title: "Windows of a number of records",
     text:
       "Every three records of a key, in the order in which they come. Event time plays no part, so nothing is late. The " +
-      "last window says what it has.",
+      "last window fires with what it has.",
     steps: steps(
       record(3, 3),
       record(12, 4),
