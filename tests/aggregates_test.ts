@@ -214,7 +214,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   // So few registers that most cases are past the hashes; what they answer then is a matter of its own, further down.
   approxDistinct: {
-    aggregate: Aggregate.approxDistinct(({ mixed }: Item) => mixed, { error: 0.1 }),
+    aggregate: Aggregate.approxDistinct(({ mixed }: Item) => mixed, { standardError: 0.1 }),
     check: (answer, items) => {
       if (differentValues(items) <= 8) assert.equal(answer, differentValues(items));
       else assert.ok(answer as number > 4);
@@ -579,7 +579,9 @@ for (const error of [0.05, 0.02, 0.01]) {
       ];
       const value = values[seed % values.length];
       for (const count of [30, 700, 2_500, 12_000, 40_000]) {
-        const accumulator = new Accumulator(Aggregate.approxDistinct((k: number) => value(k), { error }));
+        const accumulator = new Accumulator(
+          Aggregate.approxDistinct((k: number) => value(k), { standardError: error }),
+        );
         for (let k = 0; k < count; k++) accumulator.add([k], () => 0);
         deviations.push((accumulator.answer() - count) / count / error);
       }
@@ -706,8 +708,8 @@ Deno.test("options that make no sense are refused, and the message says which an
     ),
     ...[0, 0.004, 0.3, NaN].map((error) =>
       [
-        () => Aggregate.approxDistinct(x, { error }),
-        `Cannot estimate a count as error must be from 0.005 to 0.25: current value is ${error}`,
+        () => Aggregate.approxDistinct(x, { standardError: error }),
+        `Cannot estimate a count as standardError must be from 0.005 to 0.25: current value is ${error}`,
       ] as const
     ),
     ...[[], [0.5, 1.1], [-0.1], [NaN]].map((quantiles) =>
@@ -783,7 +785,7 @@ Deno.test("state of one aggregate is not read by another, nor by the same with o
     Aggregate.distinct(x, { atMost: 1 }),
     Aggregate.distinct(x, { atMost: 2 }),
     Aggregate.approxDistinct(x),
-    Aggregate.approxDistinct(x, { error: 0.01 }),
+    Aggregate.approxDistinct(x, { standardError: 0.01 }),
     Aggregate.quantiles(x, [0.5]),
     Aggregate.quantiles(x, [0.5, 0.9]),
     Aggregate.quantiles(x, [0.9, 0.5]),
@@ -807,7 +809,7 @@ Deno.test("state of one aggregate is not read by another, nor by the same with o
   assert.equal(new Set(fingerprints).size, fingerprints.length, fingerprints.toSorted().join("\n"));
   // The same options give the same fingerprint, however they are written.
   assert.equal(
-    Aggregate.approxDistinct(x, { error: 0.02 }).fingerprint,
+    Aggregate.approxDistinct(x, { standardError: 0.02 }).fingerprint,
     Aggregate.approxDistinct(x).fingerprint,
   );
   assert.equal(
@@ -846,7 +848,7 @@ Deno.test("every aggregate answers in sliding windows, in a job that crashes, wh
         topN: Aggregate.topN(({ x }) => x, ({ id }) => id, Schema.String, { n: 4 }),
         bottomN: Aggregate.bottomN(({ x }) => x, ({ id }) => id, Schema.String, { n: 4 }),
         distinct: Aggregate.distinct(({ mixed }) => mixed, { atMost: 6 }),
-        approxDistinct: Aggregate.approxDistinct(({ mixed }) => mixed, { error: 0.1 }),
+        approxDistinct: Aggregate.approxDistinct(({ mixed }) => mixed, { standardError: 0.1 }),
         quantiles: Aggregate.quantiles(({ x }) => x, asked),
         histogram: Aggregate.histogram(({ x }) => x, { boundaries }),
         rate: Aggregate.rate({ per: "1 second", weight: ({ k }) => k }),

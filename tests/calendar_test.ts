@@ -138,15 +138,15 @@ Deno.test("a calendar of what does not exist is refused", () => {
     assert.throws(() => Window.calendar(options as Window.CalendarOptions), { name: "RangeError", message });
   refused(
     { unit: "day", timeZone: "Europe/Atlantis" },
-    /^Cannot make a window as its time zone must be known: current value is Europe\/Atlantis$/,
+    /^Cannot make a window as its time zone must be known: current value is "Europe\/Atlantis"$/,
   );
   refused(
     { unit: "fortnight", timeZone: "UTC" },
-    /^Cannot make a window as its unit must be one of day, .*: current value is fortnight$/,
+    /^Cannot make a window as its unit must be one of day, .*: current value is "fortnight"$/,
   );
   refused(
     { unit: "week", timeZone: "UTC", weekStartsOn: "friyay" },
-    /must begin with one of monday, .*: current value is friyay$/,
+    /must begin with one of monday, .*: current value is "friyay"$/,
   );
 });
 
@@ -428,7 +428,7 @@ Deno.test("sizes and slides that make no sense are refused", () => {
   refused(() => Window.count(1.5), /size must be a whole number above 0: current value is 1.5$/);
   refused(() => Window.count({ size: 2, slide: 3 }), /slide must not exceed size \(2\): current value is 3$/);
   refused(() => Window.count({ size: 2, slide: -1 }), /slide must be a whole number above 0: current value is -1$/);
-  refused(() => Window.count({ size: 5_000, slide: 1 }), /at most 4096 times: current value is 5000$/);
+  refused(() => Window.count({ size: 5_000, slide: 1 }), /at most 4096: current value is 5000 \(size 5000, slide 1\)$/);
   refused(() => Window.tumblingProcessingTime(0), /size must be a whole number of milliseconds above 0/);
   refused(() => Window.slidingProcessingTime({ size: 1, slide: 2 }), /slide must not exceed size/);
 });

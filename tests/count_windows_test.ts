@@ -214,17 +214,18 @@ Deno.test("a flow without event time says the rest at its end", async () => {
 
 Deno.test("a window of records has no trigger, no panes and no lateness", () => {
   const keyed = Flow.from(Source.array("readings", arrive(["a", 0]))).pipe(Flow.keyBy(({ key }) => key));
-  const refused = (option: string, options: object): void =>
+  const refused = (option: string, current: string, options: object): void =>
     assert.throws(
       () => keyed.pipe(Flow.window("w", { assigner: Window.count(2), aggregate: names, late: "drop", ...options })),
       {
         name: "RangeError",
-        message: `Cannot make window "w" as a window of records fires when it is full: current value has ${option}`,
+        message: `Cannot make window "w" as a window of records fires when it is full, and takes no ${option}: ` +
+          `current value is ${current}`,
       },
     );
-  refused("trigger", { trigger: Trigger.atWatermark() });
-  refused("panes", { panes: "discarding" });
-  refused("allowedLateness", { allowedLateness: "1 hour" });
+  refused("trigger", "AtWatermark(late=count(1))", { trigger: Trigger.atWatermark() });
+  refused("panes", '"discarding"', { panes: "discarding" });
+  refused("allowedLateness", '"1 hour"', { allowedLateness: "1 hour" });
 });
 
 /** What must come out for one key, from the definition alone. */

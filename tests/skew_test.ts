@@ -279,11 +279,11 @@ Deno.test("pre-aggregation is refused where it would not give the same", () => {
   const common = { aggregate: Aggregate.count, late: "drop", preAggregate: true } as const;
   refused(
     () => keyed.pipe(Flow.window("w", { ...common, assigner: Window.session({ gap: 1 }) })),
-    "needs tumbling or sliding windows of event time: current value is true",
+    "needs tumbling or sliding windows of event time: current value is session(gap=1)",
   );
   refused(
     () => keyed.pipe(Flow.window("w", { ...common, assigner: Window.global })),
-    "needs tumbling or sliding windows of event time: current value is true",
+    "needs tumbling or sliding windows of event time: current value is global",
   );
   refused(
     () =>
@@ -292,11 +292,12 @@ Deno.test("pre-aggregation is refused where it would not give the same", () => {
         assigner: Window.tumbling(1),
         trigger: Trigger.atWatermark({ early: Trigger.afterCount(2) }),
       })),
-    "needs the default trigger and accumulating panes: current value is true",
+    "needs the default trigger and accumulating panes: current value is AtWatermark(early=count(2) late=count(1)), " +
+      'panes "accumulating"',
   );
   refused(
     () => keyed.pipe(Flow.window("w", { ...common, assigner: Window.tumbling(1), panes: "discarding" })),
-    "needs the default trigger and accumulating panes: current value is true",
+    'needs the default trigger and accumulating panes: current value is AtWatermark(late=count(1)), panes "discarding"',
   );
 });
 

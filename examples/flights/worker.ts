@@ -16,7 +16,7 @@ await Job.main(flightDelays(folder, paced(departures, Number(recordsPerSecond)))
   state: `${folder}/state.kv`,
   epochInterval: "200 millis",
   batchRecordsMax: 64,
-  progressIntervalMillis: 5,
+  progressInterval: 5,
   onProgress: (metrics) => {
     const { epoch, records, position } = progressOf(metrics);
     // Before the state is recovered there is nothing to tell.

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
 import type { End } from "../exactly-once/sink.ts";
 import { codec, describe, type StateSchema } from "../windows/aggregates/state-schema.ts";
+import { millisOf, wholeAboveZero } from "../windows/millis-of.ts";
 import type { Late } from "../windows/window.ts";
 import type { Append, EventTime, Keyed } from "./flow-states.ts";
 import { type Flow, nodeOf, type SideOutput, sideOutput, toFlow } from "./flow.ts";
@@ -79,13 +80,7 @@ export const deduplicate = <A, K, R2 = never, S2 extends End = never>(
   self: Flow<A, never, R, Keyed<K>, EventTime, Append, S>,
 ) => Flow<A, never, R | R2, Keyed<K>, EventTime, Append, S | S2> =>
 (self) => {
-  const within = Duration.toMillis(Duration.fromInputUnsafe(options.within));
-  if (!Number.isSafeInteger(within) || within <= 0) {
-    throw new RangeError(
-      `Cannot deduplicate in "${name}" as within must be a whole number of milliseconds above 0: current value is ` +
-        within,
-    );
-  }
+  const within = millisOf(`deduplicate in "${name}"`, "within", options.within, wholeAboveZero);
   const schema = options.keep === "last" ? options.schema : null;
   const late = options.late === "drop" ? null : sideOutput(options.late);
   const node: DeduplicateNode = {

@@ -3,18 +3,27 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
 import type { End } from "../exactly-once/sink.ts";
 import { type Aggregate, type AggregateShape, type CannotMerge, compose, type Merges } from "../windows/aggregate.ts";
-import type {
-  Assigner,
-  AssignerOf,
-  ByEventTime,
-  OneWindow,
-  SeveralWindows,
-  WithoutEventTime,
+import {
+  type Assigner,
+  type AssignerOf,
+  type ByEventTime,
+  describeAssigner,
+  type OneWindow,
+  type SeveralWindows,
+  type WithoutEventTime,
 } from "../windows/assigner.ts";
-import { atWatermark, type FiresOnce, type FiresRepeatedly, type Trigger } from "../windows/trigger.ts";
+import { inWords } from "../windows/in-words.ts";
+import { millisOf, notNegative } from "../windows/millis-of.ts";
+import {
+  atWatermark,
+  describeTrigger,
+  type FiresOnce,
+  type FiresRepeatedly,
+  type Trigger,
+} from "../windows/trigger.ts";
 import type { Late, WindowChange, WindowResult } from "../windows/window.ts";
 import type { Append, EventTime, Keyed, NoEventTime, Update } from "./flow-states.ts";
 import { type Flow, nodeOf, type SideOutput, sideOutput, toFlow } from "./flow.ts";
@@ -141,18 +150,15 @@ export const window = <
 (self) => {
   const lateness = options.allowedLateness === undefined
     ? 0
-    : Duration.toMillis(Duration.fromInputUnsafe(options.allowedLateness));
-  if (!(lateness >= 0 && Number.isFinite(lateness))) {
-    throw new RangeError(
-      `Cannot make window "${name}" as allowedLateness must be finite and not negative: current value is ${lateness}`,
-    );
-  }
+    : millisOf(`make window "${name}"`, "allowedLateness", options.allowedLateness, notNegative);
   const assigner = options.assigner as unknown as Assigner<unknown>;
   if (assigner._tag === "Count") {
     for (const option of ["trigger", "panes", "allowedLateness"] as const) {
-      if (options[option] === undefined) continue;
+      const value = options[option];
+      if (value === undefined) continue;
       throw new RangeError(
-        `Cannot make window "${name}" as a window of records fires when it is full: current value has ${option}`,
+        `Cannot make window "${name}" as a window of records fires when it is full, and takes no ${option}: current ` +
+          `value is ${option === "trigger" ? describeTrigger(options.trigger!.rule) : inWords(value)}`,
       );
     }
   }
@@ -194,15 +200,16 @@ const preAggregated = (
   window: Pick<WindowNode, "assigner" | "trigger" | "panes" | "aggregate">,
 ): PreAggregateNode => {
   const { assigner, aggregate } = window;
-  const rule = assigner._tag !== "Sliding" || assigner.time !== "event time"
-    ? "needs tumbling or sliding windows of event time"
-    : !isSaidOnce(window)
-    ? "needs the default trigger and accumulating panes"
-    : aggregate.merging !== "merges"
-    ? "needs an aggregate that merges"
-    : null;
-  if (rule !== null || assigner._tag !== "Sliding") {
-    throw new RangeError(`Cannot make window "${name}" as preAggregate ${rule}: current value is true`);
+  const refuse = (rule: string, current: string): never => {
+    throw new RangeError(`Cannot make window "${name}" as preAggregate needs ${rule}: current value is ${current}`);
+  };
+  if (assigner._tag !== "Sliding" || assigner.time !== "event time") {
+    return refuse("tumbling or sliding windows of event time", describeAssigner(assigner));
   }
+  if (!isSaidOnce(window)) {
+    const { trigger, panes } = window;
+    return refuse("the default trigger and accumulating panes", `${describeTrigger(trigger)}, panes ${inWords(panes)}`);
+  }
+  if (aggregate.merging !== "merges") return refuse("an aggregate that merges", aggregate.fingerprint);
   return { _tag: "PreAggregate", name, input, assigner, aggregate };
 };

@@ -7,11 +7,13 @@
  *
  * @module
  */
-import { Duration, type Effect, Pipeable } from "effect";
+import { type Duration, type Effect, Pipeable } from "effect";
 import type { Append, EventTime, Keyed, NoEventTime, NotKeyed } from "./flow-states.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { End, LiveOnly, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
+import { inWords } from "../windows/in-words.ts";
+import { aboveZero, millisOf } from "../windows/millis-of.ts";
 import type { WatermarkStrategy } from "../windows/watermark.ts";
 import type { BranchNode, Node, OnErrorNode, SideNode, SinkNode } from "./node.ts";
 import type { Source } from "./source.ts";
@@ -145,6 +147,8 @@ export const mapEffectConcurrency = 16;
  * flow those of one key also run one after the other. A typed failure becomes an error of the flow, to be handled with
  * {@link onError}. After a crash an Effect may run again for the same value.
  *
+ * @throws {RangeError} If `concurrency` is not a whole number above 0.
+ *
  * @example
  * ```ts
  * import { Effect } from "effect";
@@ -159,13 +163,20 @@ export const mapEffect = <A, B, E2, R2>(
   f: (value: NoInfer<A>) => Effect.Effect<B, E2, R2>,
   options?: { readonly concurrency?: number },
 ): <E, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<B, E | E2, R | R2, K, T, M, S> =>
-(self) =>
-  toFlow({
+(self) => {
+  const { concurrency = mapEffectConcurrency } = options ?? {};
+  if (!Number.isSafeInteger(concurrency) || concurrency <= 0) {
+    throw new RangeError(
+      `Cannot map with Effects as concurrency must be a whole number above 0: current value is ${inWords(concurrency)}`,
+    );
+  }
+  return toFlow({
     _tag: "MapEffect",
     input: nodeOf(self),
     f: f as (value: unknown) => Effect.Effect<unknown, unknown, unknown>,
-    concurrency: options?.concurrency ?? mapEffectConcurrency,
+    concurrency,
   });
+};
 
 /** How records of type `A` are stamped: see {@link eventTime}. */
 export interface EventTimeOptions<in A> {
@@ -231,14 +242,10 @@ export const eventTime = <A>(
     maxDrift: positiveMillis("maxDrift", options.maxDrift),
   });
 
-const positiveMillis = (option: string, input: Duration.Input | undefined): number | null => {
-  if (input === undefined) return null;
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
-  if (Number.isFinite(millis) && millis > 0) return millis;
-  throw new RangeError(
-    `Cannot stamp a flow as ${option} must be finite and above 0 milliseconds: current value is ${millis}`,
-  );
-};
+const positiveMillis = (option: string, input: Duration.Input | undefined): number | null =>
+  input === undefined
+    ? null
+    : millisOf("stamp a flow", option, input, { ...aboveZero, words: "finite and above 0 milliseconds" });
 
 /**
  * Groups records: those of one key meet in one keyed partition, in order.

@@ -4,7 +4,16 @@
  * @module
  */
 export { type Job, make, type ServicesOf } from "./job.ts";
-export { type JobError, type JobSummary, run, runDefaults, type RunningJob, type RunOptions, start } from "./run.ts";
+export {
+  type JobError,
+  type JobSummary,
+  keyedPartitionsMax,
+  run,
+  runDefaults,
+  type RunningJob,
+  type RunOptions,
+  start,
+} from "./run.ts";
 export type { RunMode } from "./run-mode.ts";
 export { main, type MainOptions } from "./main.ts";
 export type { EpochMetrics, JobMetrics, QueueMetrics, SinkMetrics, SplitMetrics } from "./metrics.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Cause, Deferred, Effect, Exit, type Scope } from "effect";
+import { Cause, Deferred, type Duration, Effect, Exit, type Scope } from "effect";
+import { atLeastOne, millisOf } from "../windows/millis-of.ts";
 import type { Job } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
 import { type JobError, type JobSummary, type RunningJob, type RunOptions, start } from "./run.ts";
@@ -12,12 +13,12 @@ import { type JobError, type JobSummary, type RunningJob, type RunOptions, start
 export interface MainOptions extends RunOptions {
   /** Is shown the job's metrics, every `progressInterval`. Default: a line on standard error, unless that is no terminal. */
   readonly onProgress?: (metrics: JobMetrics) => void;
-  /** How often progress is shown, in milliseconds. Default: 1,000. */
-  readonly progressIntervalMillis?: number;
+  /** How often progress is shown. Default: 1 second. */
+  readonly progressInterval?: Duration.Input;
 }
 
 /** How often progress is shown unless a program says otherwise. */
-const progressMillis = 1_000;
+const progressIntervalMillis = 1_000;
 
 /**
  * For how long a further signal counts as the same one, in milliseconds. A terminal sends Ctrl-C to every process, and
@@ -35,19 +36,23 @@ const failureCode = 1;
  * least half a second later, ends it at once (nothing committed is lost). A job that fails says why on standard error, and
  * the exit code is 1.
  *
+ * @throws {RangeError} If `progressInterval` is not finite and at least 1 millisecond.
+ *
  * @example
  * ```ts ignore
  * if (import.meta.main) await Job.main(job, { state: "state/clicks.kv" });
  * ```
  */
 export const main = async (job: Job<never>, options: MainOptions = {}): Promise<void> => {
+  const { progressInterval = progressIntervalMillis } = options;
+  const progressMillis = millisOf(`run job "${job.name}"`, "progressInterval", progressInterval, atLeastOne);
   const onProgress = options.onProgress ?? (Deno.stderr.isTerminal() ? showProgress : () => {});
   const program = Effect.scoped(Effect.gen(function* () {
     const running = yield* start(job, options);
     yield* Effect.forkScoped(Effect.exit(stopAtSignal(running)));
     yield* running.metrics.pipe(
       Effect.map(onProgress),
-      Effect.delay(options.progressIntervalMillis ?? progressMillis),
+      Effect.delay(progressMillis),
       Effect.forever,
       Effect.forkScoped,
     );

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { Duration, Effect } from "effect";
+import { type Duration, Effect } from "effect";
+import { inWords } from "../windows/in-words.ts";
+import { atLeastOne, readMillis } from "../windows/millis-of.ts";
 import { InvalidJob } from "./errors.ts";
 import type { Graph } from "./graph.ts";
 
@@ -29,10 +31,13 @@ export interface Passes {
 /** Works out a run mode, and whether every source can keep to it. */
 export const passesOf = (job: string, graph: Graph, mode: RunMode): Effect.Effect<Passes, InvalidJob> => {
   if (mode === "continuous") return Effect.succeed({ untilCaughtUp: false, everyMillis: null });
-  const refuse = (rule: string, value: unknown): Effect.Effect<never, InvalidJob> =>
+  const refuse = (rule: string, current: string): Effect.Effect<never, InvalidJob> =>
     Effect.fail(
-      new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${value}`, job, rule }),
+      new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${current}`, job, rule }),
     );
+  if (mode !== "available-now" && (typeof mode !== "object" || mode === null || !("every" in mode))) {
+    return refuse('mode must be "continuous", "available-now" or { every }', inWords(mode));
+  }
   const silent = graph.sources.find(({ source }) => !source.bounded && !(source.reportsLag ?? source.replayable));
   if (silent !== undefined) {
     return refuse(
@@ -40,9 +45,8 @@ export const passesOf = (job: string, graph: Graph, mode: RunMode): Effect.Effec
       `"${silent.source.name}"`,
     );
   }
-  const everyMillis = mode === "available-now" ? null : Duration.toMillis(Duration.fromInputUnsafe(mode.every));
-  if (everyMillis !== null && !(Number.isFinite(everyMillis) && everyMillis >= 1)) {
-    return refuse("the interval between runs must be finite and at least 1 millisecond", everyMillis);
-  }
-  return Effect.succeed({ untilCaughtUp: true, everyMillis });
+  const everyMillis = mode === "available-now" ? null : readMillis("every", mode.every, atLeastOne);
+  return typeof everyMillis === "object" && everyMillis !== null
+    ? refuse(everyMillis.rule, everyMillis.current)
+    : Effect.succeed({ untilCaughtUp: true, everyMillis });
 };

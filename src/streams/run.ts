@@ -15,6 +15,8 @@ import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../kv-state/kv.ts";
+import { inWords } from "../windows/in-words.ts";
+import { atLeastOne, readMillis } from "../windows/millis-of.ts";
 import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
@@ -61,8 +63,8 @@ export interface RunOptions {
   /** How many records wait between two stages before the first one has to wait. Default: 16,384. */
   readonly queueRecordsMax?: number;
   /**
-   * How many slices the keys of the job are dealt out to, each with an actor of its own. It is fixed when the job first
-   * starts, as its state is cut by it. Default: 32.
+   * How many slices the keys of the job are dealt out to, each with an actor of its own; at most 4,096. It is fixed when
+   * the job first starts, as its state is cut by it. Default: 32.
    */
   readonly keyedPartitions?: number;
   /**
@@ -79,7 +81,7 @@ export interface RunOptions {
 
 /** Bounds that hold unless a run says otherwise. */
 export const runDefaults = {
-  epochMillis: 1_000,
+  epochIntervalMillis: 1_000,
   epochBytesMax: 64 * 1_024 * 1_024,
   batchRecordsMax: 2_048,
   queueRecordsMax: 16_384,
@@ -87,6 +89,12 @@ export const runDefaults = {
   restartsMax: 5,
   restartMillisMin: 100,
 } as const;
+
+/**
+ * How many keyed partitions there may be. Each has an actor and a snapshot in every epoch, and a share of the queue before
+ * it: of the 16,384 records that may wait there unless a run says otherwise, 4 are left for each.
+ */
+export const keyedPartitionsMax = 4_096;
 
 /** How a run ended. */
 export interface JobSummary {
@@ -150,19 +158,29 @@ const mayPass = (error: JobError): boolean =>
   (error._tag === "SourceError" || error._tag === "SinkError" || error._tag === "KvError") && error.retryable;
 
 const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, InvalidJob> => {
+  const refuse = (rule: string, current: string): Effect.Effect<never, InvalidJob> =>
+    Effect.fail(
+      new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${current}`, job, rule }),
+    );
+  const { state, epochInterval, keyedPartitions } = options;
+  if (state !== undefined && (typeof state !== "string" || state === "")) {
+    return refuse('state must be the path of a file or ":memory:"', inWords(state));
+  }
+  const epochMillis = readMillis("epochInterval", epochInterval ?? runDefaults.epochIntervalMillis, atLeastOne);
+  if (typeof epochMillis === "object") return refuse(epochMillis.rule, epochMillis.current);
   const bounds = {
     epochRecordsMax: options.epochRecordsMax,
     epochBytesMax: options.epochBytesMax,
     batchRecordsMax: options.batchRecordsMax,
     queueRecordsMax: options.queueRecordsMax,
-    keyedPartitions: options.keyedPartitions,
+    keyedPartitions,
   };
   for (const [name, value] of Object.entries(bounds)) {
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
-    const rule = `${name} must be a whole number above 0`;
-    return Effect.fail(
-      new InvalidJob({ message: `Cannot run job "${job}" as ${rule}: current value is ${value}`, job, rule }),
-    );
+    return refuse(`${name} must be a whole number above 0`, inWords(value));
+  }
+  if (keyedPartitions !== undefined && keyedPartitions > keyedPartitionsMax) {
+    return refuse(`keyedPartitions must be at most ${keyedPartitionsMax}`, String(keyedPartitions));
   }
   return Effect.void;
 };
@@ -460,7 +478,7 @@ const runPass = (
       runActor(task.actor(({ epoch, last }) => collector.add(k + 1, epoch, last, task.takeShare())))
     ) as unknown as ReadonlyArray<Effect.Effect<void, UserCodeError>>;
 
-    const epochTimer = Effect.sleep(options.epochInterval ?? runDefaults.epochMillis).pipe(
+    const epochTimer = Effect.sleep(options.epochInterval ?? runDefaults.epochIntervalMillis).pipe(
       Effect.andThen(Effect.sync(() => {
         ingestControl.due = true;
         signal.notify();

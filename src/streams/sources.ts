@@ -4,8 +4,8 @@
  * @module
  */
 export { array } from "./sources/array.ts";
-export { fromStream } from "./sources/from-stream.ts";
-export { generate, type GenerateOptions, paceBatchMsMax, paceCatchUpMsMax } from "./sources/generate.ts";
+export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";
+export { generate, type GenerateOptions, paceBatchMillisMax, paceCatchUpMillisMax } from "./sources/generate.ts";
 export { make, type SourceOptions } from "./sources/make.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
 export { type Position, Rejected, rejectedBytesMax, type Source, type SourceBatch } from "./source.ts";

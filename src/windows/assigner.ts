@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
+import { millisOf, whole, wholeAboveZero } from "./millis-of.ts";
 import type { Window } from "./window.ts";
 
 /** A record is in exactly one window, which never grows together with another: any aggregate will do. */
@@ -97,24 +98,12 @@ export type Assigner<A = unknown> =
   | SpansAssigner<A>;
 
 /** A duration in whole milliseconds, greater than zero. */
-const positiveMillis = (what: string, input: Duration.Input): number => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
-  if (!Number.isSafeInteger(millis) || millis <= 0) {
-    throw new RangeError(
-      `Cannot make a window as ${what} must be a whole number of milliseconds above 0: current value is ${millis}`,
-    );
-  }
-  return millis;
-};
+const positiveMillis = (what: string, input: Duration.Input): number =>
+  millisOf("make a window", what, input, wholeAboveZero);
 
 const offsetMillis = (input: Duration.Input | undefined, period: number): number => {
   if (input === undefined) return 0;
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
-  if (!Number.isSafeInteger(millis)) {
-    throw new RangeError(
-      `Cannot make a window as offset must be a whole number of milliseconds: current value is ${millis}`,
-    );
-  }
+  const millis = millisOf("make a window", "offset", input, whole);
   return ((millis % period) + period) % period;
 };
 
@@ -126,7 +115,7 @@ export const greatestCommonDivisor = (a: number, b: number): number => b === 0 ?
  *
  * They are aligned to the epoch (so hours start on the hour, in UTC) unless an `offset` moves them.
  *
- * @throws {RangeError} If the size is not a whole number of milliseconds above 0.
+ * @throws {RangeError} If the size is not a whole number of milliseconds above 0, or the offset not a whole one.
  *
  * @example
  * ```ts
@@ -154,11 +143,17 @@ export const tumbling = (
   };
 };
 
+/** How many sliding windows a record may be in at most: it makes a result in each, for each key. */
+export const slidesMax = 100_000;
+
 /**
  * Windows of one size that start every `slide`, so that each record is in `size / slide` of them.
  *
- * @throws {RangeError} If size or slide is not a whole number of milliseconds above 0, or slide exceeds size: records
- * between two windows would belong to none.
+ * A key says so many results for a record that is alone: 1 hour by 1 minute makes 60, 1 day by 1 second 86,400. More than
+ * 100,000 are refused (1 hour by 1 millisecond would make 3.6 million for each key).
+ *
+ * @throws {RangeError} If size, slide or offset is not a whole number of milliseconds, size or slide is not above 0, slide
+ * exceeds size, as records between two windows would belong to none, or size is more than 100,000 times slide.
  *
  * @example
  * ```ts
@@ -179,6 +174,11 @@ export const sliding = (options: {
   if (slide > size) {
     throw new RangeError(
       `Cannot make a sliding window as slide must not exceed size (${size}): current value is ${slide}`,
+    );
+  }
+  if (size / slide > slidesMax) {
+    throw new RangeError(
+      `Cannot make a sliding window as size must be at most ${slidesMax} times slide (${slide}): current value is ${size}`,
     );
   }
   return {
@@ -226,7 +226,8 @@ export const session = <A = unknown>(options: {
 export const everything: Window = { start: -8.64e15, end: 8.64e15 };
 
 /**
- * One window that holds everything: it fires when its trigger says so, and when the input ends.
+ * One window that holds everything: it fires when its trigger says so, and when the input ends. Nothing comes late for it,
+ * so that an allowed lateness changes nothing.
  *
  * @example
  * ```ts

@@ -4,6 +4,7 @@
  * @module
  */
 import type { OneWindow, SpansAssigner } from "./assigner.ts";
+import { inWords } from "./in-words.ts";
 import type { Window } from "./window.ts";
 
 /** What a calendar is divided into. */
@@ -54,7 +55,7 @@ const zoneNamed = (timeZone: string): string => {
   try {
     return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
   } catch {
-    throw new RangeError(`Cannot make a window as its time zone must be known: current value is ${timeZone}`);
+    throw new RangeError(`Cannot make a window as its time zone must be known: current value is ${inWords(timeZone)}`);
   }
 };
 
@@ -102,13 +103,17 @@ export const calendar = (options: CalendarOptions): SpansAssigner<unknown, OneWi
   const timeZone = zoneNamed(options.timeZone);
   if (!Object.hasOwn(lengths, unit)) {
     throw new RangeError(
-      `Cannot make a window as its unit must be one of ${Object.keys(lengths).join(", ")}: current value is ${unit}`,
+      `Cannot make a window as its unit must be one of ${Object.keys(lengths).join(", ")}: current value is ${
+        inWords(unit)
+      }`,
     );
   }
   const weekStart = weekdays.indexOf(weekStartsOn) + 1;
   if (weekStart === 0) {
     throw new RangeError(
-      `Cannot make a window as a week must begin with one of ${weekdays.join(", ")}: current value is ${weekStartsOn}`,
+      `Cannot make a window as a week must begin with one of ${weekdays.join(", ")}: current value is ${
+        inWords(weekStartsOn)
+      }`,
     );
   }
   const startOf = (date: Temporal.PlainDate): number => date.toZonedDateTime(timeZone).epochMilliseconds;

@@ -57,8 +57,8 @@ export const count = <const N extends number | { readonly size: number; readonly
   const slices = size / greatestCommonDivisor(size, slide);
   if (slices > countSlicesMax) {
     throw new RangeError(
-      `Cannot make a window of records as size must hold what divides size and slide at most ${countSlicesMax} times: ` +
-        `current value is ${slices}`,
+      `Cannot make a window of records as size divided by what divides size and slide must be at most ` +
+        `${countSlicesMax}: current value is ${slices} (size ${size}, slide ${slide})`,
     );
   }
   const windows: OneWindow | SeveralWindows = tumbles

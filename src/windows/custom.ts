@@ -4,6 +4,7 @@
  * @module
  */
 import type { OneWindow, SeveralWindows, SpansAssigner } from "./assigner.ts";
+import { inWords } from "./in-words.ts";
 import type { Window } from "./window.ts";
 
 /** What {@link custom} is told. */
@@ -23,19 +24,21 @@ export interface CustomOptions<in A, O extends boolean = boolean> {
 }
 
 /** Checks what a function said of a record. */
-const check = (windows: ReadonlyArray<Window>, timestamp: number, overlapping: boolean): void => {
+const check = (windows: ReadonlyArray<Window | null | undefined>, timestamp: number, overlapping: boolean): void => {
   const fail = (rule: string, value: unknown): never => {
     throw new RangeError(`Cannot assign a record to its windows as ${rule}: current value is ${value}`);
   };
   if (windows.length === 0) fail("there must be at least one", "none");
   if (!overlapping && windows.length > 1) fail("there must be one unless overlapping is true", windows.length);
-  windows.forEach(({ start, end }, k) => {
+  windows.forEach((window, k) => {
+    if (typeof window !== "object" || window === null) return fail("each must be { start, end }", inWords(window));
+    const { start, end } = window;
     const written = `[${start}, ${end})`;
     if (!(Number.isFinite(start) && Number.isFinite(end) && start < end)) {
       fail("each must be a finite span that is not empty", written);
     }
     if (!(start <= timestamp && timestamp < end)) fail(`each must hold the timestamp ${timestamp}`, written);
-    if (windows.some((other, j) => j < k && other.start === start && other.end === end)) {
+    if (windows.some((other, j) => j < k && other!.start === start && other!.end === end)) {
       fail("they must differ", `${written} twice`);
     }
   });
@@ -83,7 +86,7 @@ export const custom = <A = unknown, const O extends boolean = false>(
     fingerprint: `custom(${JSON.stringify(name)}${overlapping ? ",overlapping" : ""})`,
     assign: (timestamp, value) => {
       const said = assign(timestamp, value);
-      const windows: ReadonlyArray<Window> = "start" in said ? [said] : said;
+      const windows: ReadonlyArray<Window> = Array.isArray(said) ? said : [said];
       check(windows, timestamp, overlapping);
       return windows;
     },

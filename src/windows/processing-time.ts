@@ -20,7 +20,7 @@ import {
  * differ from run to run; each is still published exactly once, and a record counts once, whatever crashes. At the end
  * of the input the last windows fire.
  *
- * @throws {RangeError} If the size is not a whole number of milliseconds above 0.
+ * @throws {RangeError} If the size is not a whole number of milliseconds above 0, or the offset not a whole one.
  *
  * @example
  * ```ts
@@ -46,7 +46,8 @@ export const tumblingProcessingTime = (
  *
  * @see {@link tumblingProcessingTime} for what following the clock means.
  *
- * @throws {RangeError} If size or slide is not a whole number of milliseconds above 0, or slide exceeds size.
+ * @throws {RangeError} If size, slide or offset is not a whole number of milliseconds, size or slide is not above 0, slide
+ * exceeds size, or size is more than 100,000 times slide.
  *
  * @example
  * ```ts

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
 import type { ByEventTime, WithoutEventTime } from "./assigner.ts";
+import { millisOf, wholeAboveZero } from "./millis-of.ts";
 
 /** Fires at most once in the life of a window, so it fires one result for each key. */
 export type FiresOnce = "once";
@@ -141,15 +142,8 @@ const condition = <T extends ByEventTime | WithoutEventTime>(time: T, rule: Cond
   rule,
 });
 
-const positiveMillis = (what: string, input: Duration.Input): number => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input));
-  if (!Number.isSafeInteger(millis) || millis <= 0) {
-    throw new RangeError(
-      `Cannot make a trigger as ${what} must be a whole number of milliseconds above 0: current value is ${millis}`,
-    );
-  }
-  return millis;
-};
+const positiveMillis = (what: string, input: Duration.Input): number =>
+  millisOf("make a trigger", what, input, wholeAboveZero);
 
 /**
  * Once `count` records have come since the last pane.
@@ -216,7 +210,9 @@ const several = <T extends ByEventTime | WithoutEventTime>(
   conditions: ReadonlyArray<Condition<T>>,
 ): Condition<T> => {
   const stamped = conditions.find(({ time }) => time === "event time") ?? conditions.at(0);
-  if (stamped === undefined) throw new RangeError(`Cannot make a trigger as it must have a condition: there is none`);
+  if (stamped === undefined) {
+    throw new RangeError(`Cannot make a trigger as it must have a condition: current value is none`);
+  }
   return condition(stamped.time, { _tag, conditions: conditions.map(({ rule }) => rule) });
 };
 

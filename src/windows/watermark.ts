@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
+import { millisOf, notNegative } from "./millis-of.ts";
 
 /** The watermark stays a fixed bound behind the greatest timestamp of the split. */
 export interface BoundedOutOfOrderness {
@@ -41,7 +42,7 @@ export type WatermarkStrategy<A = unknown> = BoundedOutOfOrderness | FollowingSt
 /**
  * Expects records to be at most `bound` late: the watermark is the greatest timestamp seen, less the bound.
  *
- * @throws {RangeError} If the bound is negative or not finite.
+ * @throws {RangeError} If the bound is no duration, negative or not finite.
  *
  * @example
  * ```ts
@@ -51,15 +52,10 @@ export type WatermarkStrategy<A = unknown> = BoundedOutOfOrderness | FollowingSt
  * assert.equal(Watermark.boundedOutOfOrderness("30 seconds").bound, 30_000);
  * ```
  */
-export const boundedOutOfOrderness = (bound: Duration.Input): BoundedOutOfOrderness => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(bound));
-  if (!Number.isFinite(millis) || millis < 0) {
-    throw new RangeError(
-      `Cannot make a watermark as its bound must be finite and not negative: current value is ${millis}`,
-    );
-  }
-  return { _tag: "BoundedOutOfOrderness", bound: millis };
-};
+export const boundedOutOfOrderness = (bound: Duration.Input): BoundedOutOfOrderness => ({
+  _tag: "BoundedOutOfOrderness",
+  bound: millisOf("make a watermark", "its bound", bound, notNegative),
+});
 
 /**
  * Expects the timestamps of each split never to go down: the watermark is the greatest timestamp seen.

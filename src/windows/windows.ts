@@ -15,6 +15,7 @@ export {
   session,
   type SessionAssigner,
   type SeveralWindows,
+  slidesMax,
   sliding,
   type SlidingAssigner,
   type SpansAssigner,

@@ -31,6 +31,6 @@ const job = Job.make({
 await Job.main(job, {
   state: `${folder}/state.kv`,
   epochInterval: "100 millis",
-  progressIntervalMillis: 50,
+  progressInterval: 50,
   onProgress: ({ epochs }) => console.log(epochs.epoch),
 });

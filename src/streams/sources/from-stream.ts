@@ -9,6 +9,23 @@ import { SourceError } from "../errors.ts";
 import type { Source, SourceBatch } from "../source.ts";
 import { indexPositions, numericPosition, unknownSplit } from "./reading.ts";
 
+/** What {@link fromStream} is told of its stream. */
+export interface FromStreamOptions {
+  /**
+   * Whether the stream ends.
+   *
+   * @default {false}
+   */
+  readonly bounded?: boolean;
+  /**
+   * Whether records come at a pace of their own, so that those that are there are handled without waiting for a full batch.
+   * `false` is for a bounded stream that has them ready: it is then read in full batches.
+   *
+   * @default {true}
+   */
+  readonly paced?: boolean;
+}
+
 /**
  * Yields what an Effect Stream yields, as one split named `"0"`.
  *
@@ -19,7 +36,7 @@ import { indexPositions, numericPosition, unknownSplit } from "./reading.ts";
  *
  * @param name A stable name, unique in the job.
  * @param stream What to read. Its arrays become batches, cut where they are longer than a batch may be.
- * @param options `bounded` tells that the stream ends; by default it is taken to go on for ever.
+ * @param options What the job must know of the stream: see {@link FromStreamOptions}.
  *
  * @example
  * ```ts
@@ -35,12 +52,13 @@ import { indexPositions, numericPosition, unknownSplit } from "./reading.ts";
 export function fromStream<A, E, R>(
   name: string,
   stream: Stream.Stream<A, E, R>,
-  options: { readonly bounded?: boolean } = {},
+  options: FromStreamOptions = {},
 ): Source<A, never, R, LiveOnly> {
   return {
     "~weir/Source": undefined as never,
     name,
     bounded: options.bounded ?? false,
+    paced: options.paced ?? true,
     replayable: false,
     lagUnit: "records",
     splits: Effect.succeed(["0"]),

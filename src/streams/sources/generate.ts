@@ -8,10 +8,10 @@ import type { Source, SourceBatch } from "../source.ts";
 import { indexPositions, numericPosition, pullBatches, unknownSplit } from "./reading.ts";
 
 /** How much time the records of one batch of a paced generator stand for at most, so that a slow one still flows. */
-export const paceBatchMsMax = 100;
+export const paceBatchMillisMax = 100;
 
 /** How much of a pause a paced generator makes up for at most. */
-export const paceCatchUpMsMax = 1_000;
+export const paceCatchUpMillisMax = 1_000;
 
 /** How {@link generate} makes its records. */
 export interface GenerateOptions<A> {
@@ -24,7 +24,7 @@ export interface GenerateOptions<A> {
    */
   readonly count?: number;
   /**
-   * Records per second, over all splits, by Effect's Clock. A pause is made up for by {@link paceCatchUpMsMax} at most.
+   * Records per second, over all splits, by Effect's Clock. A pause is made up for by {@link paceCatchUpMillisMax} at most.
    *
    * @default {undefined} As fast as they are read.
    */
@@ -126,7 +126,7 @@ function paced<A>(
   batchRecordsMax: number,
   says: boolean,
 ): Stream.Stream<SourceBatch<A>> {
-  const sizeMax = Math.min(batchRecordsMax, Math.max(1, Math.floor(rate * paceBatchMsMax / 1_000)));
+  const sizeMax = Math.min(batchRecordsMax, Math.max(1, Math.floor(rate * paceBatchMillisMax / 1_000)));
   return Stream.fromPull(Effect.sync(() => {
     const next = start(sizeMax)();
     // When the next batch may go out; unknown before the first.
@@ -134,7 +134,7 @@ function paced<A>(
     let said = false;
     return Effect.flatMap(Clock.monotonicTimeNanos, (nowNanos) => {
       const nowMs = Number(nowNanos) / 1e6;
-      const waitMs = dueMs === null ? 0 : Math.max(dueMs - nowMs, -paceCatchUpMsMax);
+      const waitMs = dueMs === null ? 0 : Math.max(dueMs - nowMs, -paceCatchUpMillisMax);
       said = says && waitMs > 0 && !said;
       if (said) return Effect.succeed([nothingNow] as const);
       const batch = next();

@@ -26,22 +26,22 @@ type Sketch = Set<number> | Uint8Array;
 /**
  * How many different values there are, about, in bounded memory.
  *
- * `error` is the standard error relative to the count: two answers in three are closer than that, 19 of 20 are closer than
- * twice that. The accumulator takes up to `(1.04 / error) ** 2` bytes, rounded up to a power of two: 4 KiB by default.
+ * `standardError` is the relative standard error, that is, the standard error divided by the count: two answers in three are closer than that, 19 of 20 are closer than
+ * twice that. The accumulator takes up to `(1.04 / standardError) ** 2` bytes, rounded up to a power of two: 4 KiB by default.
  * While there are no more than a sixteenth as many values as that, their hashes are kept, and the count is exact but for
  * hashes that are equal by chance, one pair in 2^53.
  *
  * The answer depends on the set of values and on nothing else, so it is the same whatever the order of arrival. It is a
  * HyperLogLog sketch. Its hash is known to all: somebody who may choose values can make it wrong. `distinct` is exact.
  *
- * @throws {RangeError} If `error` is less than 0.005 or greater than 0.25.
+ * @throws {RangeError} If `standardError` is less than 0.005 or greater than 0.25.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { Aggregate } from "@weir/streams";
  *
- * const visitors = Aggregate.approxDistinct((click: { user: number }) => click.user, { error: 0.01 });
+ * const visitors = Aggregate.approxDistinct((click: { user: number }) => click.user, { standardError: 0.01 });
  * const clicks = Array.from({ length: 50_000 }, (_, k) => ({ user: k % 20_000 }));
  * const count = Aggregate.evaluate(visitors, clicks);
  * assert.ok(Math.abs(count - 20_000) < 3 * 0.01 * 20_000);
@@ -50,17 +50,21 @@ type Sketch = Set<number> | Uint8Array;
 export const approxDistinct = <A>(
   select: (value: A) => Distinguishable,
   options: {
-    /** The standard error relative to the count. @default 0.02 */
-    readonly error?: number;
+    /**
+     * The relative standard error.
+     *
+     * @default {0.02}
+     */
+    readonly standardError?: number;
   } = {},
 ): Aggregate<A, number, Merges> => {
-  const { error = defaultError } = options;
-  if (!(error >= errorMin && error <= errorMax)) {
+  const { standardError = defaultError } = options;
+  if (!(standardError >= errorMin && standardError <= errorMax)) {
     throw new RangeError(
-      `Cannot estimate a count as error must be from ${errorMin} to ${errorMax}: current value is ${error}`,
+      `Cannot estimate a count as standardError must be from ${errorMin} to ${errorMax}: current value is ${standardError}`,
     );
   }
-  const precision = precisionOf(error);
+  const precision = precisionOf(standardError);
   const registers = 2 ** precision;
   const hashesKept = registers / registersPerHash;
 
@@ -90,7 +94,7 @@ export const approxDistinct = <A>(
   return {
     "~weir/Aggregate": true,
     merging: "merges",
-    fingerprint: `approxDistinct(${error})`,
+    fingerprint: `approxDistinct(${standardError})`,
     numbers: 0,
     objects: [{
       encode: (sketch) => sketch instanceof Uint8Array ? sketch.slice() : [...sketch as ReadonlySet<number>],

@@ -5,7 +5,7 @@
  */
 import type { Duration } from "effect";
 import type { Aggregate, Merges } from "../aggregate.ts";
-import { positiveMillis } from "./positive-millis.ts";
+import { aboveZero, millisOf } from "../millis-of.ts";
 
 /**
  * The sum of a number of each record, where a number counts for half after each `halfLife` of event time.
@@ -32,7 +32,7 @@ export const decayed = <A>(
     readonly halfLife: Duration.Input;
   },
 ): Aggregate<A, number, Merges> => {
-  const halfLife = positiveMillis("decay a sum", "halfLife", options.halfLife);
+  const halfLife = millisOf("decay a sum", "halfLife", options.halfLife, aboveZero);
   /** Adds a sum as of one time to the sum of an accumulator, as of the later of both times. */
   const addSum = (n: Float64Array, i: number, sum: number, time: number): void => {
     const age = n[i + 1] - time;

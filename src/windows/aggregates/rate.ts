@@ -5,7 +5,7 @@
  */
 import type { Duration } from "effect";
 import type { Aggregate, Merges } from "../aggregate.ts";
-import { positiveMillis } from "./positive-millis.ts";
+import { aboveZero, millisOf } from "../millis-of.ts";
 
 /**
  * How many records there are for each `per` of event time, or how much weight they have.
@@ -43,8 +43,8 @@ export const rate = <A = unknown>(options: {
   readonly weight?: (value: A) => number;
 }): Aggregate<A, number, Merges> => {
   const { weight } = options;
-  const per = positiveMillis("take a rate", "per", options.per);
-  const over = options.over === undefined ? undefined : positiveMillis("take a rate", "over", options.over);
+  const per = millisOf("take a rate", "per", options.per, aboveZero);
+  const over = options.over === undefined ? undefined : millisOf("take a rate", "over", options.over, aboveZero);
   return {
     "~weir/Aggregate": true,
     merging: "merges",

@@ -6,8 +6,9 @@
  *
  * @module
  */
-import { Duration } from "effect";
+import type { Duration } from "effect";
 import { bucketOf, delayBuckets, upToOf } from "../delay-histogram.ts";
+import { millisOf, notNegative } from "../millis-of.ts";
 import { beginningOfTime, type FollowingStrategy, type WatermarkFollower } from "../watermark.ts";
 
 /** What {@link adaptive} is told. */
@@ -44,7 +45,7 @@ const boundRecords = 64;
  * `lossRate`. When disorder grows, more come behind until it has learnt. The bound depends on the records of the split
  * and their order alone.
  *
- * @throws {RangeError} If `lossRate` is not between 0 and 1, `min` or `max` is negative or not finite, `max` is less than
+ * @throws {RangeError} If `lossRate` is not between 0 and 1, `min` or `max` is no duration, negative or not finite, `max` is less than
  * `min`, or `halfLifeRecords` is not a whole number above 0.
  *
  * @example
@@ -64,12 +65,13 @@ export const adaptive = (options: AdaptiveOptions): FollowingStrategy => {
   const check = (option: string, rule: string, value: number, holds: boolean): void => {
     if (!holds) throw new RangeError(`Cannot make a watermark as ${option} must be ${rule}: current value is ${value}`);
   };
-  const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input));
-  const min = millisOf(options.min ?? 0);
-  const max = millisOf(options.max ?? boundMillisMax);
   check("lossRate", "above 0 and below 1", lossRate, lossRate > 0 && lossRate < 1);
-  check("min", "finite and not negative", min, Number.isFinite(min) && min >= 0);
-  check("max", `finite and at least min, which is ${min}`, max, Number.isFinite(max) && max >= min);
+  const { min: minBound = 0, max: maxBound = boundMillisMax } = options;
+  const min = millisOf("make a watermark", "min", minBound, notNegative);
+  const max = millisOf("make a watermark", "max", maxBound, {
+    words: `finite and at least min, which is ${min}`,
+    holds: (millis) => Number.isFinite(millis) && millis >= min,
+  });
   const enough = Math.ceil(beyondQuantile / lossRate);
   const halfLife = options.halfLifeRecords ?? enough;
   check("halfLifeRecords", "a whole number above 0", halfLife, Number.isSafeInteger(halfLife) && halfLife > 0);
