@@ -13,11 +13,13 @@ import { type Counters, type LateRecord, type Result, window, type WindowPlan } 
 
 export * from "./oracle/assigner.ts";
 export * from "./oracle/calendar.ts";
+export * from "./oracle/deduplicate.ts";
 export { identify } from "./oracle/key.ts";
 export * from "./oracle/reading.ts";
 export * from "./oracle/stateless.ts";
 export * from "./oracle/summary.ts";
 export type * from "./oracle/tick.ts";
+export * from "./oracle/top-n.ts";
 export * from "./oracle/trigger.ts";
 export * from "./oracle/window.ts";
 

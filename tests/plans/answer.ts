@@ -82,7 +82,7 @@ export const rowsOf = <A>(ticks: ReadonlyArray<Oracle.Tick<A>>): Array<A> =>
 
 export const answer = (plan: Plan): Answer => {
   const rows: Record<string, ReadonlyArray<unknown>> = {};
-  const counters: Record<string, Oracle.Counters> = {};
+  const counters: Record<string, Readonly<Record<string, number>>> = {};
   const splits = plan.sources.flatMap((source, s) => source.splits.map((records) => ({ source, s, records })));
   const anyWaits = plan.sources.some(({ before }) => waits(before));
   const steers = ({ before }: SourcePlan): boolean => plan.joined === "before" ? !anyWaits : !waits(before);
@@ -106,12 +106,34 @@ export const answer = (plan: Plan): Answer => {
   const numbers = [...plan.sources.keys()];
   const stamped = plan.joined === "before" ? stampedBy(numbers) : Oracle.merge(...numbers.map((s) => stampedBy([s])));
   const shared = Oracle.flatMap(stamped, (item) => applySteps(item, plan.steps));
+  let certainRanks: ReadonlyArray<unknown> = [];
   if (plan.copy) rows["copy"] = rowsOf(shared);
+  /** A late record is dropped unless there is a sink for it. */
+  const dropped = ({ late }: { readonly late: number }, to: "drop" | "sink") => ({
+    lateDropped: to === "drop" ? late : 0,
+  });
+  if (plan.ranking !== null) {
+    const { keys, ids, ...ranking } = plan.ranking;
+    const what = { key: ({ k }: Item): number => k % keys, by: v, id: ({ id }: Item): number => id % ids };
+    const ranked = Oracle.topN(shared, { ...ranking, ...what });
+    certainRanks = Oracle.topN(shared, { ...ranking, entriesMax: Infinity, ...what }).said;
+    rows["ranks"] = ranked.said;
+    counters["ranking"] = ranked.counters;
+  }
   const flows: Array<Array<Oracle.Tick<Oracle.Result<number, Record<string, unknown>>>>> = [];
   plan.windows.forEach((window, w) => {
-    const input = Oracle.flatMap(shared, (item) => applySteps(item, [...window.steps, ...window.keyed]));
+    const { once } = window;
+    const key = ({ k }: Item): number => k % window.keys;
+    let input = Oracle.flatMap(shared, (item) => applySteps(item, [...window.steps, ...window.keyed]));
+    if (once !== null) {
+      const deduplicated = Oracle.deduplicate(input, { ...once, key });
+      input = deduplicated.out;
+      rows[`rows once ${w}`] = rowsOf(input).map((item) => ({ key: key(item), item }));
+      if (once.late === "sink") rows[`late once ${w}`] = deduplicated.late;
+      counters[`once ${w}`] = { ...deduplicated.counters, ...dropped(deduplicated.counters, once.late) };
+    }
     const windowed = Oracle.window(input, {
-      key: ({ k }) => k % window.keys,
+      key,
       assigner: oracleAssignerOf(window.assigner),
       trigger: window.trigger,
       panes: window.panes,
@@ -120,7 +142,7 @@ export const answer = (plan: Plan): Answer => {
     });
     rows[`results ${w}`] = rowsOf(windowed.results);
     if (window.late === "sink") rows[`late ${w}`] = windowed.late;
-    counters[`window ${w}`] = windowed.counters;
+    counters[`window ${w}`] = { ...windowed.counters, ...dropped(windowed.counters, window.late) };
     if (feedsSecond(plan, window)) flows.push(windowed.results);
   });
   if (plan.second !== null && flows.length > 0) {
@@ -132,7 +154,7 @@ export const answer = (plan: Plan): Answer => {
       summary: Oracle.struct({ count: Oracle.count(), sum: Oracle.sum(({ value }) => value["sum"] as number) }),
     });
     rows["second"] = rowsOf(windowed.results);
-    counters["second"] = windowed.counters;
+    counters["second"] = { ...windowed.counters, ...dropped(windowed.counters, "drop") };
   }
-  return { rows, counters };
+  return { rows, counters, certainRanks };
 };

@@ -191,6 +191,14 @@ export const plans = (
         steps: steps(2, effects, true),
         keys: fc.integer({ min: 1, max: 5 }),
         keyed: steps(2, effects, false),
+        once: fc.option(
+          fc.record({
+            keep: fc.constantFrom("first" as const, "last" as const),
+            within: fc.integer({ min: 1, max: 20 }),
+            late: fc.constantFrom("drop" as const, "sink" as const),
+          }),
+          { freq: 3 },
+        ),
         assigner: assigners,
         stats: stats.map((others): ReadonlyArray<StatName> => [...usualStats, ...others]),
         trigger: triggers,
@@ -208,6 +216,14 @@ export const plans = (
         lateness: fc.constant(0),
         effect: fc.constant(effects !== "none"),
       }),
+    ),
+    ranking: fc.option(
+      fc.record({
+        keys: fc.integer({ min: 1, max: 3 }),
+        ids: fc.integer({ min: 1, max: 6 }),
+        n: fc.integer({ min: 1, max: 4 }),
+        spare: fc.constantFrom(Infinity, 0, 1, 2),
+      }).map(({ spare, ...ranking }) => ({ ...ranking, entriesMax: ranking.n + spare })),
     ),
     copy: fc.boolean(),
   }).map((plan) => {
@@ -297,6 +313,7 @@ const inHours = (plan: Plan, timeZone: Oracle.TimeZone): Plan => ({
     assigner: assignerInHours(window.assigner, timeZone),
     trigger: triggerInHours(window.trigger),
     lateness: hour * window.lateness,
+    once: window.once === null ? null : { ...window.once, within: hour * window.once.within },
   })),
   second: plan.second === null ? null : { ...plan.second, assigner: assignerInHours(plan.second.assigner, timeZone) },
 });

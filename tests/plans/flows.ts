@@ -45,13 +45,15 @@ export const statsOf = {
   top: Aggregate.topN<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number, { n: 3 }),
   bottom: Aggregate.bottomN<Item, number>(({ v }) => v, ({ id }) => id, Schema.Number, { n: 2 }),
   distinct: Aggregate.distinct<Item>(({ v }) => v, { atMost: 3 }),
-  about: Aggregate.approxDistinct<Item>(({ v }) => v, { error: told.countError }),
+  about: Aggregate.approxDistinct<Item>(({ v }) => v, { standardError: told.standardError }),
   quantiles: Aggregate.quantiles<Item>(({ v }) => v, told.quantiles, { relativeError: told.relativeError }),
   histogram: Aggregate.histogram<Item>(({ v }) => v, { boundaries: told.boundaries }),
   rate: Aggregate.rate<Item>({ per: told.perMillis, weight: ({ v }) => v }),
   decayed: Aggregate.decayed<Item>(({ v }) => v, { halfLife: told.halfLifeMillis }),
 } satisfies Record<StatName, unknown>;
 type Stats = Aggregate.AggregateResult<typeof statsOf>;
+
+const ItemSchema = Schema.Struct({ id: Schema.Number, at: Schema.Number, k: Schema.Number, v: Schema.Number });
 
 /** Some of the aggregates. The type is given up: what is sure to be there are the usual ones. */
 const pickStats = (names: ReadonlyArray<StatName>): typeof statsOf =>
@@ -175,9 +177,35 @@ const jobOf = (plan: Plan) => {
   const flows: Array<Flow.CompleteFlow<never, Sink.Transactional>> = [];
   const results: Array<Results> = [];
   if (plan.copy) flows.push(shared.pipe(Flow.to(memory<Item>("copy"))));
+  if (plan.ranking !== null) {
+    const { keys, ids, n, entriesMax } = plan.ranking;
+    flows.push(shared.pipe(
+      Flow.keyBy(({ k }) => k % keys),
+      Flow.topN("ranking", { n, entriesMax, by: ({ v }) => v, id: ({ id }) => id % ids, schema: ItemSchema }),
+      Flow.to(memory("ranks")),
+    ));
+  }
   plan.windows.forEach((window, w) => {
-    const { steps, keys, keyed, assigner, stats, trigger, panes, lateness, late, preAggregate } = window;
-    const windowed = withSteps(withSteps(shared, steps).pipe(Flow.keyBy(({ k }) => k % keys)), keyed).pipe(
+    const { steps, keys, keyed, once, assigner, stats, trigger, panes, lateness, late, preAggregate } = window;
+    let input = withSteps(withSteps(shared, steps).pipe(Flow.keyBy(({ k }) => k % keys)), keyed);
+    if (once !== null) {
+      const { within } = once;
+      const late: "drop" | Flow.SideOutput<Window.Late<Item, number>, never, Sink.Transactional> = once.late === "drop"
+        ? "drop"
+        : memory<Window.Late<Item, number>>(`late once ${w}`);
+      input = input.pipe(
+        once.keep === "first"
+          ? Flow.deduplicate<Item, number, never, Sink.Transactional>(`once ${w}`, { within, late })
+          : Flow.deduplicate<Item, number, never, Sink.Transactional>(`once ${w}`, {
+            within,
+            keep: "last",
+            schema: ItemSchema,
+            late,
+          }),
+      );
+      flows.push(input.pipe(Flow.map((item) => ({ key: item.k % keys, item })), Flow.to(memory(`rows once ${w}`))));
+    }
+    const windowed = input.pipe(
       Flow.window(`window ${w}`, {
         assigner: assignerOf(assigner),
         aggregate: pickStats(stats),

@@ -57,6 +57,8 @@ export interface WindowPlan {
   readonly keys: number;
   /** Operators after `keyBy`. */
   readonly keyed: ReadonlyArray<Step>;
+  /** De-duplication by that key before the window, which also goes to a sink. */
+  readonly once: OncePlan | null;
   readonly assigner: AssignerPlan;
   /** What is aggregated. */
   readonly stats: ReadonlyArray<StatName>;
@@ -66,6 +68,17 @@ export interface WindowPlan {
   readonly late: "drop" | "sink";
   /** Whether records are aggregated before they are routed, which changes nothing. */
   readonly preAggregate: boolean;
+}
+
+interface OncePlan extends Oracle.DeduplicatePlan {
+  readonly late: "drop" | "sink";
+}
+
+/** A ranking of the records themselves. */
+interface RankingPlan extends Oracle.TopNPlan {
+  readonly keys: number;
+  /** How many ids there are. */
+  readonly ids: number;
 }
 
 /** A window over the results of others. */
@@ -85,6 +98,7 @@ export interface Plan {
   readonly windows: ReadonlyArray<WindowPlan>;
   /** A window over the results of others: see {@link feedsSecond}. */
   readonly second: SecondPlan | null;
+  readonly ranking: RankingPlan | null;
   /** Whether the records themselves also go to a sink. */
   readonly copy: boolean;
 }
@@ -97,10 +111,12 @@ export interface Setting {
   readonly faults: ReadonlyArray<readonly [commit: number, fate: CommitFate]>;
 }
 
-/** What a case writes: rows by sink, and what each window has counted. */
+/** What a case writes: rows by sink, and what each operator has counted, of which late records may be in a sink. */
 export interface Answer {
   readonly rows: Readonly<Record<string, ReadonlyArray<unknown>>>;
-  readonly counters: Readonly<Record<string, Oracle.Counters>>;
+  readonly counters: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What the ranking writes as long as it is certain, however many entries it keeps. */
+  readonly certainRanks: ReadonlyArray<unknown>;
 }
 
 /**
@@ -132,7 +148,7 @@ export const told = {
   perMillis: 5,
   halfLifeMillis: 7,
   /** A count is exact up to eight values then. */
-  countError: 0.1,
+  standardError: 0.1,
 } as const;
 
 /** Which of a plan's numbers belongs to a record. */

@@ -1,6 +1,6 @@
 /** Writing cases down, for whoever has to understand one that fails. */
 import type * as Oracle from "../oracle.ts";
-import type { AssignerPlan, Plan, Setting, Step } from "./plan.ts";
+import type { AssignerPlan, Plan, Setting, Step, WindowPlan } from "./plan.ts";
 
 const writeSteps = (steps: ReadonlyArray<Step>): string => steps.map(writeStep).join(" ");
 
@@ -43,6 +43,9 @@ const writeTrigger = (trigger: Oracle.Trigger): string => {
   }, onTime: ${onTime})`;
 };
 
+const writeOnce = (once: WindowPlan["once"]): string =>
+  once === null ? "" : `deduplicate(keep ${once.keep}, within ${once.within}, late: ${once.late}) `;
+
 /** How many records of a split are written down. */
 const writtenMax = 50;
 
@@ -57,13 +60,22 @@ export const writePlan = (plan: Plan): string => {
   ]);
   if (plan.sources.length > 1) lines.push(`joined ${plan.joined} event time`);
   lines.push(`then: ${writeSteps(plan.steps)}${plan.copy ? " (also to a sink)" : ""}`);
-  plan.windows.forEach(({ steps, keys, keyed, assigner, stats, trigger, panes, lateness, late, preAggregate }, w) =>
+  plan.windows.forEach((
+    { steps, keys, keyed, once, assigner, stats, trigger, panes, lateness, late, preAggregate },
+    w,
+  ) =>
     lines.push(
-      `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${writeAssigner(assigner)} ${
-        writeTrigger(trigger)
-      } ${panes} lateness ${lateness} late: ${late}${preAggregate ? " preAggregate" : ""}, of ${stats.join(" ")}`,
+      `window ${w}: ${writeSteps(steps)} keyBy(k % ${keys}) ${writeSteps(keyed)} ${writeOnce(once)}${
+        writeAssigner(assigner)
+      } ${writeTrigger(trigger)} ${panes} lateness ${lateness} late: ${late}${
+        preAggregate ? " preAggregate" : ""
+      }, of ${stats.join(" ")}`,
     )
   );
+  if (plan.ranking !== null) {
+    const { keys, ids, n, entriesMax } = plan.ranking;
+    lines.push(`ranking: keyBy(k % ${keys}) topN(n ${n}, by v, id: id % ${ids}, entriesMax ${entriesMax})`);
+  }
   if (plan.second !== null) {
     const { effect, keys, assigner, lateness } = plan.second;
     lines.push(
