@@ -60,10 +60,13 @@ export class TaskContext {
     this.ordinalRoom = this.channelRoom;
   }
 
-  /** Does something at the end of the room of the current record: after all that was made of it. */
+  /**
+   * Does something in the middle of the room of the current record: what is made of the record takes the first half, and
+   * what this brings about the second.
+   */
   afterRecord(act: () => void): void {
     const { ordinal } = this;
-    this.ordinal = ordinal + this.ordinalRoom * (1 - 1 / (2 * divisionsMax));
+    this.ordinal = ordinal + this.ordinalRoom / 2;
     act();
     this.ordinal = ordinal;
   }

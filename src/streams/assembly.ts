@@ -31,6 +31,7 @@ import { SlidingWindowOperator } from "./operators/sliding-window.ts";
 import type { Stateful } from "./operators/stateful.ts";
 import { branchReceiver, filterReceiver, flatMapReceiver, keyByReceiver, mapReceiver } from "./operators/stateless.ts";
 import { TopNOperator } from "./operators/top-n.ts";
+import { takeDeltas } from "./operators/take-deltas.ts";
 import { UnroutedOperator } from "./operators/unrouted.ts";
 import { WindowEmitter } from "./operators/window-emitter.ts";
 import { isSaidOnce } from "./said-once.ts";
@@ -316,7 +317,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
     const takeShare = (): EpochShare => {
       const deltas: Array<Delta> = [];
-      for (const operator of statefuls) operator.takeDeltas(partition, deltas);
+      for (const operator of statefuls) takeDeltas(operator, partition, context, deltas);
       return {
         deltas,
         snapshots: statefuls.map((operator) => [operator.name, partition, operator.snapshot()] as const),
@@ -374,13 +375,13 @@ const isEventTime = (operator: Stateful): operator is EventTimeOperator => opera
 const looksAtClock = ({ assigner, trigger }: WindowNode): boolean =>
   (assigner._tag === "Sliding" && assigner.time === "no event time") || usesClock(trigger);
 
-/** Whether what an operator emits when the watermark moves reaches another one that looks at the watermark. */
+/** Whether what an operator emits when the watermark moves reaches another one that looks at the watermark, or at the order. */
 const hasSecondWindow = (graph: Graph): boolean => {
   const behind = new Set<Node>();
   const isSecond = (node: Node): boolean => {
     const isBehind = graph.inputsOf(node).some((input) => looksAtWatermark(input) || behind.has(input));
     if (isBehind) behind.add(node);
-    return isBehind && looksAtWatermark(node);
+    return isBehind && (looksAtWatermark(node) || node._tag === "TopN");
   };
   return graph.nodes.filter(isSecond).length > 0;
 };

@@ -174,6 +174,13 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
     }
   };
 
+  /** The operator of a stage whose results a node passes on: one that may fire, or else where the records come in. */
+  const emitterOf = (node: Node, stage: Stage): Node => {
+    if (isKeyedOperator(node)) return node;
+    const [input] = inputsOf(node);
+    return placed.get(input) === stage ? emitterOf(input, stage) : node;
+  };
+
   /** Whether the keys of a node's records are those by which its stage is partitioned. */
   const keepsKeys = (node: Node, stage: Stage): boolean => {
     if (placed.get(node) !== stage || node._tag === "KeyBy") return false;
@@ -233,7 +240,10 @@ export const layOut = (job: string, ends: ReadonlyArray<SinkNode>): Graph => {
       }
       case "Merge": {
         const from = new Set(node.inputs.map((input) => placed.get(input)!));
-        if (from.size === 1) return [...from][0];
+        const [only] = from;
+        // Operators of one partition fire one after the other: only ordinals say whose results come first.
+        const emitters = new Set(node.inputs.map((input) => emitterOf(input, only)));
+        if (from.size === 1 && (only.kind !== "keyed" || emitters.size === 1)) return only;
         const stage = addStage("single", names.get(node)!);
         for (const input of node.inputs) addEdge(input, placed.get(input)!, stage);
         return stage;

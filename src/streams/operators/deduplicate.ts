@@ -17,6 +17,7 @@ import type { ObjectCodec } from "../../windows/aggregate.ts";
 import { TimerHeap } from "../../windows/timer-heap.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Late, Window } from "../../windows/window.ts";
+import { sideWatermark } from "./side-watermark.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 
 /** A group, by where it is filed. */
@@ -106,6 +107,7 @@ export class DeduplicateOperator implements Receiver, Stateful {
     if (watermark > this.#watermark) this.#advance(watermark);
     this.#told = watermark;
     this.#next.watermark(watermark);
+    this.#late?.watermark(sideWatermark(watermark));
   }
 
   letter(letter: Letter): void {

@@ -61,9 +61,17 @@ interface Cell extends Pane {
   /** The accumulator as it was when the window last fired; empty where panes are not taken back. */
   readonly saidNumbers: Float64Array;
   readonly saidObjects: Array<unknown>;
-  /** The watermark and the processing time that it waits for; timers that say other times are out of date. */
-  eventDue: number;
-  clockDue: number;
+  /** What it waits for by event time, and what by the clock. */
+  readonly event: Turn;
+  readonly clock: Turn;
+}
+
+/** What a cell waits for. It has one timer that counts, which may go off too early: so one that waits longer needs no other. */
+interface Turn {
+  /** When it has its turn; Infinity for never. */
+  due: number;
+  /** When its timer goes off; Infinity where it has none, NaN once it is gone. */
+  timer: number;
 }
 
 /** The numbers of a row before those of the accumulator: start, end, records, arrived, from, latest, said, flags. */
@@ -72,6 +80,11 @@ const headerWidth = 8;
 /** The values of a row's flags: bits 0 and 1 are the timing of the standing result, bit 2 says whether it is over. */
 const timings: ReadonlyArray<Timing | null> = [null, "early", "on-time", "late"];
 const overFlag = 4;
+
+/** How many rows a namespace has room for. Cells are numbered for ever, so there may be more of them. */
+const namespaceRowsMax = 2 ** 32;
+
+const namespaceOf = (row: number): number => Math.floor(row / namespaceRowsMax);
 
 /** The assigners that this operator is for. */
 export type KeyedAssigner = SessionAssigner | SlidingAssigner | GlobalAssigner | SpansAssigner;
@@ -131,7 +144,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   record(value: unknown, key: unknown, eventTime: number, eventWatermark: number): void {
     const { now } = this.#context;
     const time = this.#byClock ? now : eventTime;
-    const watermark = this.#byClock ? now : eventWatermark;
+    const watermark = this.#reached(eventWatermark);
     if (watermark > this.#watermark) this.#advance(watermark);
     if (this.#usesClock) this.#tick(now);
     let windows;
@@ -154,7 +167,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   }
 
   watermark(watermark: number): void {
-    const reached = this.#byClock && watermark !== endOfTime ? this.#context.now : watermark;
+    const reached = this.#reached(watermark);
     if (reached > this.#watermark) this.#advance(reached);
     if (this.#usesClock) this.#tick(this.#context.now);
     this.#emit.watermark(watermark);
@@ -162,6 +175,14 @@ export class KeyedWindowOperator implements Receiver, Stateful {
 
   letter(letter: Letter): void {
     this.#emit.letter(letter);
+  }
+
+  /** How far time has come for windows, where the watermark has come so far. */
+  #reached(watermark: number): number {
+    if (watermark === endOfTime) return watermark;
+    if (this.#byClock) return this.#context.now;
+    // No date is the end of everything.
+    return this.#assigner._tag === "Global" ? Math.min(watermark, everything.end - 1) : watermark;
   }
 
   /** The windows of a record, by ascending end, then start. */
@@ -184,7 +205,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     if (this.#assigner._tag === "Session") return this.#sessionFor(id, key, windows[0]);
     const cells: Array<Cell> = [];
     const all = this.#cells.get(id) ?? [];
-    let next = 0;
+    let next = firstEndingFrom(all, windows[0].end);
     for (const { start, end } of windows) {
       if (this.#isClosed(end)) continue;
       while (next < all.length && (all[next].end < end || (all[next].end === end && all[next].start < start))) next++;
@@ -200,7 +221,11 @@ export class KeyedWindowOperator implements Receiver, Stateful {
 
   /** The session that a record belongs to: a new one, or all those that its span touches, made one. */
   #sessionFor(id: KeyId, key: Key, span: Window): ReadonlyArray<Cell> {
-    const touched = (this.#cells.get(id) ?? []).filter(({ start, end }) => start <= span.end && span.start <= end);
+    const all = this.#cells.get(id) ?? [];
+    const from = firstEndingFrom(all, span.start);
+    let to = from;
+    while (to < all.length && all[to].start <= span.end) to++;
+    const touched = all.slice(from, to);
     if (touched.length === 0) return this.#isClosed(span.end) ? [] : [this.#open(id, key, span.start, span.end)];
     const first = touched[0];
     const start = Math.min(span.start, first.start);
@@ -254,8 +279,8 @@ export class KeyedWindowOperator implements Receiver, Stateful {
       objects: [],
       saidNumbers: this.#panes === "retracting" ? new Float64Array(numbers) : noNumbers,
       saidObjects: [],
-      eventDue: NaN,
-      clockDue: NaN,
+      event: { due: Infinity, timer: Infinity },
+      clock: { due: Infinity, timer: Infinity },
     };
   }
 
@@ -278,7 +303,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const all = this.#cells.get(cell.id)!;
     if (all.length === 1) this.#cells.delete(cell.id);
     else all.splice(all.indexOf(cell), 1);
-    cell.eventDue = cell.clockDue = NaN;
+    cell.event.timer = cell.clock.timer = NaN;
     this.#changed.delete(cell);
     if (this.#stored.delete(cell.row)) this.#removed.push(cell.row);
   }
@@ -309,16 +334,11 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const closing = this.#assigner._tag === "Global" ? endOfTime : cell.end + this.#lateness;
     let due = this.#trigger._tag === "AtWatermark" && !cell.isOver ? Math.min(cell.end, closing) : closing;
     if (condition !== null) due = Math.min(due, nextEventTime(condition, cell, after));
-    if (due !== cell.eventDue) {
-      cell.eventDue = due;
-      if (due !== endOfTime) this.#timers.push({ time: due, id: cell.row, item: cell });
-    }
+    cell.event.due = due;
+    setTimer(this.#timers, cell, cell.event);
     if (!this.#usesClock) return;
-    const clockDue = condition === null ? Infinity : nextProcessingTime(condition, cell, this.#context.now);
-    if (clockDue !== cell.clockDue) {
-      cell.clockDue = clockDue;
-      if (clockDue !== Infinity) this.#clockTimers.push({ time: clockDue, id: cell.row, item: cell });
-    }
+    cell.clock.due = condition === null ? Infinity : nextProcessingTime(condition, cell, this.#context.now);
+    setTimer(this.#clockTimers, cell, cell.clock);
   }
 
   #advance(watermark: number): void {
@@ -332,8 +352,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     this.#watermark = watermark;
     while (this.#timers.nextTime <= watermark && this.#timers.size > 0) {
       const { time, item: cell } = this.#timers.pop()!;
-      if (cell.eventDue !== time) continue;
-      cell.eventDue = NaN;
+      if (!hasTurn(this.#timers, cell, cell.event, time)) continue;
       this.#emit.due(time);
       this.#reach(cell, time);
     }
@@ -383,8 +402,7 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   #tick(now: number): void {
     while (this.#clockTimers.nextTime <= now && this.#clockTimers.size > 0) {
       const { time, item: cell } = this.#clockTimers.pop()!;
-      if (cell.clockDue !== time) continue;
-      cell.clockDue = NaN;
+      if (!hasTurn(this.#clockTimers, cell, cell.clock, time)) continue;
       const condition = this.#conditionOf(cell);
       if (condition !== null && isMet(condition, cell, this.#watermark, now)) {
         this.#fire(cell, cell.end > this.#watermark ? "early" : "late", false);
@@ -433,16 +451,22 @@ export class KeyedWindowOperator implements Receiver, Stateful {
 
   takeDeltas(partition: number, into: Array<Delta>): void {
     if (this.#changed.size === 0 && this.#removed.length === 0) return;
+    const changed = Map.groupBy(this.#changed, ({ row }) => namespaceOf(row));
+    const removed = Map.groupBy(this.#removed, namespaceOf);
+    for (const namespace of new Set([...changed.keys(), ...removed.keys()])) {
+      into.push(this.#delta(partition, namespace, changed.get(namespace) ?? [], removed.get(namespace) ?? []));
+    }
+    this.#changed.clear();
+    this.#removed = [];
+  }
+
+  #delta(partition: number, namespace: number, changed: ReadonlyArray<Cell>, removed: ReadonlyArray<number>): Delta {
     const { numbers: accumulatorWidth, objects: codecs } = this.#aggregate;
     const keepsSaid = this.#panes === "retracting";
     const width = headerWidth + accumulatorWidth * (keepsSaid ? 2 : 1);
-    const rows = new Uint32Array(this.#changed.size);
-    const numbers = new Float64Array(rows.length * width);
-    const objects: Array<ReadonlyArray<unknown>> = [];
-    let k = 0;
-    for (const cell of this.#changed) {
+    const numbers = new Float64Array(changed.length * width);
+    const objects = changed.map((cell, k) => {
       const at = k * width;
-      rows[k++] = cell.row;
       const flags = timings.indexOf(cell.standing) + (cell.isOver ? overFlag : 0);
       numbers.set([cell.start, cell.end, cell.records, cell.arrived, cell.from, cell.latest, cell.said, flags], at);
       numbers.set(cell.numbers, at + headerWidth);
@@ -453,24 +477,22 @@ export class KeyedWindowOperator implements Receiver, Stateful {
         // What it said is worth keeping only while it stands.
         if (cell.standing !== null) codecs.forEach((codec, j) => row.push(codec.encode(cell.saidObjects[j])));
       }
-      objects.push(row);
       this.#stored.add(cell.row);
-    }
-    into.push({
+      return row;
+    });
+    return {
       table: this.name,
       partition,
-      namespace: 0,
+      namespace,
       dropped: false,
       firstNewRow: 0,
       newKeys: [], // rows come and go one by one, so each brings its key as its first object
-      rows,
+      rows: Uint32Array.from(changed, ({ row }) => row % namespaceRowsMax),
       width,
       numbers,
       objects,
-      removed: Uint32Array.from(this.#removed),
-    });
-    this.#changed.clear();
-    this.#removed = [];
+      removed: Uint32Array.from(removed, (row) => row % namespaceRowsMax),
+    };
   }
 
   /** The cells that deltas have brought back, by row; filed once all have been applied. */
@@ -478,11 +500,13 @@ export class KeyedWindowOperator implements Receiver, Stateful {
 
   applyDelta(delta: Delta): void {
     const { numbers: accumulatorWidth, objects: codecs } = this.#aggregate;
-    for (const row of delta.removed) {
-      this.#restored.delete(row);
-      this.#stored.delete(row);
+    const first = delta.namespace * namespaceRowsMax;
+    for (const one of delta.removed) {
+      this.#restored.delete(first + one);
+      this.#stored.delete(first + one);
     }
-    delta.rows.forEach((row, k) => {
+    delta.rows.forEach((one, k) => {
+      const row = first + one;
       const [key, ...objects] = delta.objects[k];
       const cell = this.#restored.get(row) ?? this.#make(row, keyId(key as Key), key as Key);
       this.#restored.set(row, cell);
@@ -519,6 +543,34 @@ export class KeyedWindowOperator implements Receiver, Stateful {
 }
 
 const noNumbers = new Float64Array(0);
+
+/** The first of some cells, which are in the order of their ends, that does not end before an instant. */
+const firstEndingFrom = (cells: ReadonlyArray<Cell>, instant: number): number => {
+  let low = 0;
+  let high = cells.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (cells[middle].end >= instant) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
+
+/** Sees to it that a timer goes off by the time of a cell's turn. */
+const setTimer = (timers: TimerHeap<Cell>, cell: Cell, turn: Turn): void => {
+  if (!(turn.due < turn.timer)) return;
+  turn.timer = turn.due;
+  timers.push({ time: turn.due, id: cell.row, item: cell });
+};
+
+/** Whether it is a cell's turn, now that a timer has gone off. If that was too early, another is set. */
+const hasTurn = (timers: TimerHeap<Cell>, cell: Cell, turn: Turn, time: number): boolean => {
+  if (turn.timer !== time) return false;
+  turn.timer = Infinity;
+  if (turn.due === time) return true;
+  setTimer(timers, cell, turn);
+  return false;
+};
 
 /** The lesser of two numbers, either of which may be missing. */
 const leastOf = (a: number, b: number): number => Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.min(a, b);

@@ -9,6 +9,7 @@ import type { Delta } from "../../kv-state/delta.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
 import type { DeadLetter } from "../dead-letter.ts";
 import { UserCodeError } from "../errors.ts";
+import { sideWatermark } from "./side-watermark.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 
 /** Takes letters out of a flow. */
@@ -40,6 +41,7 @@ export class OnErrorOperator implements Receiver, Stateful {
 
   watermark(watermark: number): void {
     this.#next.watermark(watermark);
+    if (typeof this.#handling === "object") this.#handling.watermark(sideWatermark(watermark));
   }
 
   letter(letter: Letter): void {

@@ -5,6 +5,7 @@
  */
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
+import { assertKey } from "../../kv-state/key.ts";
 
 /** Passes watermarks and letters on. */
 const passing = (next: Receiver): Pick<Receiver, "watermark" | "letter"> => ({
@@ -69,7 +70,7 @@ export const flatMapReceiver = (
       return;
     }
     const { ordinal, ordinalRoom } = context;
-    context.ordinalRoom = ordinalRoom / made.length;
+    context.ordinalRoom = ordinalRoom / 2 / made.length;
     for (let k = 0; k < made.length; k++) {
       context.ordinal = ordinal + k * context.ordinalRoom;
       next.record(made[k], key, time, watermark);
@@ -91,6 +92,8 @@ export const keyByReceiver = (
     let key;
     try {
       key = f(value);
+      // Most keys are one of these.
+      if (typeof key !== "string" && typeof key !== "number") assertKey(key);
     } catch (error) {
       next.letter(context.letter(operator, error, value, true));
       return;

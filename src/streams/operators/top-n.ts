@@ -173,7 +173,7 @@ export class TopNOperator implements Receiver, Stateful {
     const { context, next } = this.#options;
     const floorRow = this.#floors.find(keyId(key));
     const { ordinal, ordinalRoom } = context;
-    context.ordinalRoom = ordinalRoom / entries.length;
+    context.ordinalRoom = ordinalRoom / 2 / entries.length;
     entries.forEach(({ by, value }, k) => {
       this.counters.results++;
       if (floorRow >= 0 && by <= this.#floors.numbers[floorRow]) this.counters.uncertain++;

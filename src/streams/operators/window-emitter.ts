@@ -8,6 +8,7 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import type { Key } from "../../kv-state/key.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
 import type { Late, Timing, Window, WindowChange, WindowResult } from "../../windows/window.ts";
+import { sideWatermark } from "./side-watermark.ts";
 import type { Counters } from "./stateful.ts";
 
 /** What the counters of a window operator are called by the timing of a result. */
@@ -113,6 +114,7 @@ export class WindowEmitter {
   watermark(watermark: number): void {
     this.reach(watermark);
     this.#next.watermark(this.#emitted);
+    this.#late?.watermark(sideWatermark(watermark));
   }
 
   letter(letter: Letter): void {
