@@ -62,7 +62,7 @@ const withAndWithoutFaults = async (plan: Plan, setting: Setting): Promise<void>
 };
 
 Deno.test("any pipeline over any disorder answers what the oracle says, whatever crashes", () =>
-  forAll(plans(small), 1_500, withAndWithoutFaults));
+  forAll(plans(small), 1_300, withAndWithoutFaults));
 
 Deno.test("a pipeline over the days of a time zone whose clocks change answers what the oracle says, whatever crashes", () =>
   forAll(plansOnTheWall, 300, withAndWithoutFaults));
@@ -74,7 +74,7 @@ Deno.test("arms of which some wait for Effects are joined in the order of the re
   forAll(plans(withEffects("and branches")), 300, withAndWithoutFaults));
 
 Deno.test("long splits are read in turns, and a crash in the middle of a turn goes on with it", () =>
-  forAll(plans(long), 40, (plan, setting) =>
+  forAll(plans(long), 36, (plan, setting) =>
     // An epoch and a batch of one record each would make thousands of commits.
     withAndWithoutFaults(plan, {
       ...setting,

@@ -77,6 +77,8 @@ export const oracleAssignerOf = (assigner: AssignerPlan): Oracle.Assigner<Item> 
   }
 };
 
+type AnyResult = Oracle.Result<number, Record<string, unknown>>;
+
 export const rowsOf = <A>(ticks: ReadonlyArray<Oracle.Tick<A>>): Array<A> =>
   ticks.flatMap((tick) => tick.tick === "record" ? [tick.value] : []);
 
@@ -120,7 +122,7 @@ export const answer = (plan: Plan): Answer => {
     rows["ranks"] = ranked.said;
     counters["ranking"] = ranked.counters;
   }
-  const flows: Array<Array<Oracle.Tick<Oracle.Result<number, Record<string, unknown>>>>> = [];
+  const flows: Array<Array<Oracle.Tick<AnyResult>>> = [];
   plan.windows.forEach((window, w) => {
     const { once } = window;
     const key = ({ k }: Item): number => k % window.keys;
@@ -147,14 +149,24 @@ export const answer = (plan: Plan): Answer => {
   });
   if (plan.second !== null && flows.length > 0) {
     const { keys, assigner, lateness } = plan.second;
+    const totals = Oracle.struct<AnyResult>({
+      count: Oracle.count(),
+      sum: Oracle.sum(({ value }) => value["sum"] as number),
+    });
     const windowed = Oracle.window(Oracle.merge(...flows), {
       key: ({ key }) => key % keys,
       assigner: oracleAssignerOf(assigner) as Oracle.Assigner,
       lateness,
-      summary: Oracle.struct({ count: Oracle.count(), sum: Oracle.sum(({ value }) => value["sum"] as number) }),
+      summary: totals,
     });
     rows["second"] = rowsOf(windowed.results);
     counters["second"] = { ...windowed.counters, ...dropped(windowed.counters, "drop") };
+    if (plan.third !== null) {
+      const options = { key: () => 0, assigner: Oracle.tumbling(plan.third), lateness: 0, summary: totals };
+      const third = Oracle.window(windowed.results, options);
+      rows["third"] = rowsOf(third.results);
+      counters["third"] = { ...third.counters, ...dropped(third.counters, "drop") };
+    }
   }
   return { rows, counters, certainRanks };
 };

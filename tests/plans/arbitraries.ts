@@ -213,10 +213,11 @@ export const plans = (
       fc.record({
         keys: fc.integer({ min: 1, max: 3 }),
         assigner: fc.oneof(alignedAssigners, sessionsOfOneGap),
-        lateness: fc.constant(0),
+        lateness: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 })),
         effect: fc.constant(effects !== "none"),
       }),
     ),
+    third: fc.option(fc.integer({ min: 1, max: 30 })),
     ranking: fc.option(
       fc.record({
         keys: fc.integer({ min: 1, max: 3 }),
@@ -315,7 +316,12 @@ const inHours = (plan: Plan, timeZone: Oracle.TimeZone): Plan => ({
     lateness: hour * window.lateness,
     once: window.once === null ? null : { ...window.once, within: hour * window.once.within },
   })),
-  second: plan.second === null ? null : { ...plan.second, assigner: assignerInHours(plan.second.assigner, timeZone) },
+  second: plan.second === null ? null : {
+    ...plan.second,
+    assigner: assignerInHours(plan.second.assigner, timeZone),
+    lateness: hour * plan.second.lateness,
+  },
+  third: plan.third === null ? null : hour * plan.third,
 });
 
 const assignerInHours = (assigner: AssignerPlan, timeZone: Oracle.TimeZone): AssignerPlan => {

@@ -222,8 +222,8 @@ const jobOf = (plan: Plan) => {
   if (plan.second !== null && results.length > 0) {
     const { keys, assigner, lateness, effect } = plan.second;
     const merged = results.reduce((a, b) => a.pipe(Flow.merge(b)));
-    flows.push(
-      (effect ? merged.pipe(Flow.mapEffect((result) => Effect.as(Effect.yieldNow, result))) : merged).pipe(
+    const windowed = (effect ? merged.pipe(Flow.mapEffect((result) => Effect.as(Effect.yieldNow, result))) : merged)
+      .pipe(
         Flow.keyBy(({ key }) => key % keys),
         Flow.window("second", {
           assigner: assignerOf(assigner) as Window.Assigner,
@@ -231,9 +231,23 @@ const jobOf = (plan: Plan) => {
           allowedLateness: lateness,
           late: "drop",
         }),
-        Flow.to(memory("second")),
-      ),
-    );
+      );
+    flows.push(windowed.pipe(Flow.to(memory("second"))));
+    if (plan.third !== null) {
+      flows.push(windowed.pipe(
+        Flow.changelog,
+        Flow.keyBy(() => 0),
+        Flow.window("third", {
+          assigner: Window.tumbling(plan.third),
+          aggregate: {
+            count: Aggregate.count,
+            sum: Aggregate.sum<Window.WindowResult<number, { readonly sum: number }>>(({ value }) => value.sum),
+          },
+          late: "drop",
+        }),
+        Flow.to(memory("third")),
+      ));
+    }
   }
   return { job: Job.make({ name: "case", guarantee: "exactly-once", flows }), sinks };
 };

@@ -98,6 +98,8 @@ export interface Plan {
   readonly windows: ReadonlyArray<WindowPlan>;
   /** A window over the results of others: see {@link feedsSecond}. */
   readonly second: SecondPlan | null;
+  /** A tumbling window of this size over the results of the second. */
+  readonly third: number | null;
   readonly ranking: RankingPlan | null;
   /** Whether the records themselves also go to a sink. */
   readonly copy: boolean;
@@ -120,13 +122,15 @@ export interface Answer {
 }
 
 /**
- * Whether the results of a window go to the second one: it says one thing about each key, when the watermark reaches its
- * end, and how late that is does not depend on what is said of other keys. The window of everything says what is long over,
- * so that a session takes it or not by what came before it.
+ * Whether the results of a window go to the second one. Windows of a fixed size that allow for no lateness take whatever is
+ * in time, each correction and each retraction as a record. Others would say things on the way that depend on what comes
+ * first of different keys, of which nothing is promised. They are given what is never behind the watermark: one thing about
+ * each key when the watermark reaches its end, but not the window of everything, which says what is long over.
  */
 export const feedsSecond = ({ second }: Plan, { assigner, trigger, lateness }: WindowPlan): boolean => {
-  if (second === null || lateness > 0 || !Oracle.isDefault(trigger) || assigner.kind === "count") return false;
-  return assigner.kind !== "global" || second.assigner.kind === "sliding";
+  if (second === null) return false;
+  if (second.assigner.kind === "sliding" && second.lateness === 0) return true;
+  return lateness === 0 && Oracle.isDefault(trigger) && assigner.kind !== "count" && assigner.kind !== "global";
 };
 
 /** What all windows aggregate, so that others can go on with it. */

@@ -82,6 +82,7 @@ export const writePlan = (plan: Plan): string => {
       `second: ${effect ? "mapEffect " : ""}keyBy(key % ${keys}) ${writeAssigner(assigner)} lateness ${lateness}`,
     );
   }
+  if (plan.third !== null) lines.push(`third: tumbling ${plan.third}`);
   return lines.join("\n");
 };
 
