@@ -23,9 +23,9 @@ export interface ActorOptions<out E, out R> {
   readonly context: TaskContext;
   readonly inputs: ReadonlyArray<ActorInput<E, R>>;
   readonly exchanges: ReadonlyArray<Exchange>;
-  /** Takes the actor's share of an epoch: synchronous, between two rounds. */
+  /** Takes the actor's share of an epoch: synchronous, between two rounds. What it throws ends the actor. */
   readonly onBarrier: (barrier: Barrier) => void;
-  /** Makes an error of the job of what a receiver threw. */
+  /** Makes an error of the job of what a receiver or the end of an epoch threw. */
   readonly onThrow: (thrown: unknown) => E;
 }
 
@@ -71,7 +71,11 @@ export const runActor = <E, R>(options: ActorOptions<E, R>): Effect.Effect<void,
           if (full !== undefined) yield* afterWaking(full);
         }
       } else {
-        options.onBarrier(barrier);
+        try {
+          options.onBarrier(barrier);
+        } catch (thrown) {
+          return yield* Effect.fail(options.onThrow(thrown));
+        }
         for (const exchange of exchanges) {
           const full = exchange.barrier(barrier);
           if (full !== undefined) yield* afterWaking(full);

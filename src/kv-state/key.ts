@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inWords } from "../windows/in-words.ts";
 
 /** What a flow can be keyed by. Two keys are the same when they have the same type and content; NaN equals NaN. */
 export type Key = string | number | bigint | boolean | Uint8Array | ReadonlyArray<Key>;
@@ -16,8 +17,31 @@ const compositeMark = "\u0000";
 /** The id of a key. Primitives are their own, so that ordinary keys cost nothing. */
 export const keyId = (key: Key): KeyId => {
   if (typeof key === "string") return key.charCodeAt(0) === 0 ? `${compositeMark}s${key}` : key;
-  if (typeof key !== "object") return key;
+  if (typeof key === "number" || typeof key === "boolean" || typeof key === "bigint") return key;
   return `${compositeMark}${describe(key)}`;
+};
+
+/**
+ * Checks that a value is a key: types do not see everything.
+ *
+ * @throws {RangeError} If it is none.
+ */
+export const assertKey = (value: unknown): void => {
+  if (Array.isArray(value)) {
+    for (const part of value) assertKey(part);
+  } else if (!primitives.has(typeof value) && !(value instanceof Uint8Array)) {
+    refuse(value);
+  }
+};
+
+/** The types of the keys that are no lists and no bytes. */
+const primitives: ReadonlySet<string> = new Set(["string", "number", "bigint", "boolean"]);
+
+const refuse = (value: unknown): never => {
+  throw new RangeError(
+    `Cannot key a record as a key must be a string, number, bigint, boolean, bytes or a list of these: ` +
+      `current value is ${inWords(value)}`,
+  );
 };
 
 /** A text that is different for different keys: each part says its type and, where it could be ambiguous, its length. */
@@ -32,7 +56,8 @@ const describe = (key: Key): string => {
     case "boolean":
       return key ? "t" : "f";
     default:
-      return key instanceof Uint8Array ? `b${key.length}:${key.toHex()}` : `[${key.map(describe).join("")}]`;
+      if (key instanceof Uint8Array) return `b${key.length}:${key.toHex()}`;
+      return Array.isArray(key) ? `[${key.map(describe).join("")}]` : refuse(key);
   }
 };
 

@@ -33,7 +33,10 @@ export type DeduplicateOptions<A, K, R2, S2 extends End> =
     | {
       /** The one with the latest event time goes on, once it is known. */
       readonly keep: "last";
-      /** Values wait in the state, so they come with their Schema. */
+      /**
+       * Values wait in the state, so they come with their Schema. One that it refuses ends the job with a `UserCodeError`
+       * when the epoch ends.
+       */
       readonly schema: StateSchema<A>;
     }
   );

@@ -18,7 +18,10 @@ export interface TopNOptions<A> {
   readonly by: (value: A) => number;
   /** What a record is about: it takes the place of the record before with the same id and key. */
   readonly id: (value: A) => Key;
-  /** Records are kept in the state, so they come with their Schema. */
+  /**
+   * Records are kept in the state, so they come with their Schema. One that it refuses ends the job with a `UserCodeError`
+   * when the epoch ends.
+   */
   readonly schema: StateSchema<A>;
   /**
    * How many ids of a key are kept, at least `n`; the least are forgotten.

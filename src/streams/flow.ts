@@ -250,7 +250,9 @@ const positiveMillis = (option: string, input: Duration.Input | undefined): numb
 /**
  * Groups records: those of one key meet in one keyed partition, in order.
  *
- * A key is a string, number, bigint, boolean, bytes, or a tuple of keys.
+ * A key is a string, number, bigint, boolean, bytes, or a tuple of keys. Anything else, such as `null` or a `Date` that the
+ * types did not see, is treated as if `key` had thrown: the job fails with the record's coordinates, or the record becomes
+ * a dead letter where the flow says `Flow.onError(…, { defects: true })`.
  *
  * @example
  * ```ts

@@ -146,7 +146,11 @@ export const runIngest = (
         const message: Barrier = { _tag: "Barrier", epoch: options.epoch() + 1, last };
         control.idle = false;
         control.due = false;
-        options.onBarrier(message, roundsInEpoch === 0, current);
+        try {
+          options.onBarrier(message, roundsInEpoch === 0, current);
+        } catch (thrown) {
+          return yield* Effect.fail(options.onThrow(thrown));
+        }
         roundsInEpoch = 0;
         ticksInEpoch = 0;
         recordsInEpoch = 0;

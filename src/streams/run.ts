@@ -15,6 +15,7 @@ import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../kv-state/kv.ts";
+import { SchemaRefusal } from "../windows/aggregates/state-schema.ts";
 import { inWords } from "../windows/in-words.ts";
 import { atLeastOne, readMillis } from "../windows/millis-of.ts";
 import { ownWatermark } from "./alignment.ts";
@@ -27,7 +28,7 @@ import type { Counters } from "./operators/stateful.ts";
 import { passesOf, type RunMode } from "./run-mode.ts";
 import { type SplitProgress, SplitReader } from "./split-reader.ts";
 
-/** Everything that can end a job. */
+/** Everything that a job can fail with; {@link run} says when. */
 export type JobError =
   | SourceError
   | SinkError
@@ -56,8 +57,8 @@ export interface RunOptions {
   /** How many bytes of output an epoch holds before it ends early. Default: 64 MiB. */
   readonly epochBytesMax?: number;
   /**
-   * How many records are read at once. Results do not depend on it, except where a window's output meets another flow, or
-   * a second window of sessions: these see watermarks as often as batches end. Default: 2,048.
+   * How many records are read at once. Results do not depend on it, but for those that depend on the clock anyway.
+   * Default: 2,048.
    */
   readonly batchRecordsMax?: number;
   /** How many records wait between two stages before the first one has to wait. Default: 16,384. */
@@ -189,6 +190,9 @@ const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, Inv
  * Starts a job in the background of a scope. When the scope closes first, the job ends at once; what was not committed is
  * done again at the next start.
  *
+ * Starting does not fail: `await` and `stop` of the running job do, with a {@link JobError}, as {@link run} says. `mode`
+ * says how far the run goes: see {@link RunMode}.
+ *
  * From then on an `AsyncLocalStorage` does not follow Effect fibers in this process: following them, Deno would keep a
  * kilobyte for each time that any of them waits, and never give it back.
  *
@@ -241,7 +245,25 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
   });
 
 /**
- * Runs a job to its end: for bounded sources until every window has fired, otherwise until it fails or is interrupted.
+ * Runs a job as far as `mode` says. `"continuous"`, the default, goes on until every source has ended and every window has
+ * fired, or for ever; `"available-now"` goes through what the sources have now, and leaves windows open; `{ every }` does
+ * that again and again, until the job fails or is interrupted.
+ *
+ * It fails with one of the members of {@link JobError}:
+ *
+ * - `InvalidJob`: an option is out of its range, or a source cannot keep to the `mode`; nothing has been read then.
+ * - `SourceError`: a source cannot be listed or read.
+ * - `SinkError`: a sink cannot be opened, or cannot publish an epoch.
+ * - `KvError`: the state cannot be opened, read or written.
+ * - `UserCodeError`: a function of the pipeline threw, or an error reached `Flow.onError("fail")`.
+ * - `IncompatibleState`: the state belongs to another job, another format, other code or other `keyedPartitions`; or a split
+ *   that had not ended is gone.
+ * - `StateCorrupted`: stored bytes are damaged or missing.
+ * - `StateBehindOutput`: a sink holds more than the state knows of.
+ * - `Fenced`: another process has claimed the job.
+ *
+ * A `SourceError`, `SinkError` or `KvError` may pass where its `retryable` is true. The job is then started anew from its
+ * last epoch first, as often as `restart` says.
  *
  * @example
  * ```ts
@@ -503,18 +525,30 @@ const restore = (
   assembly: Assembly,
   store: EpochStore,
   control: Control | undefined,
-): Effect.Effect<void, KvError | StateCorrupted> =>
+): Effect.Effect<void, KvError | StateCorrupted | IncompatibleState> =>
   Effect.gen(function* () {
     if (control === undefined) return;
+    const { job } = assembly.ingest.context;
+    let refused: IncompatibleState | null = null;
     const operators = new Map(
       assembly.tasks.flatMap((task) =>
         task.statefuls.map((operator) => [`${operator.name}/${task.partition}`, operator])
       ),
     );
-    // A window may keep a second table beside its own, named after it.
-    yield* store.restore((delta) =>
-      operators.get(`${delta.table.split("#")[0]}/${delta.partition}`)?.applyDelta(delta)
-    );
+    yield* store.restore((delta) => {
+      if (refused !== null) return;
+      // A window may keep a second table beside its own, named after it.
+      const [name] = delta.table.split("#");
+      try {
+        operators.get(`${name}/${delta.partition}`)?.applyDelta(delta);
+      } catch (error) {
+        if (!(error instanceof SchemaRefusal)) throw error;
+        const rule = `stored state of "${name}" must match its schema`;
+        const message = `Cannot go on with job "${job}" as ${rule}: ${error.message}`;
+        refused = new IncompatibleState({ message, job, rule, stored: error.message, current: name });
+      }
+    });
+    if (refused !== null) return yield* Effect.fail<IncompatibleState>(refused);
     for (const [name, partition, snapshot] of control.operators) {
       operators.get(`${name}/${partition}`)?.restore(snapshot);
     }

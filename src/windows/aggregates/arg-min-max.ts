@@ -44,7 +44,8 @@ const firstBy = <A, B>(
  * A value of the record at which a number is least; of several, the one that came first.
  *
  * A NaN comes after every number: its record is the answer only if there is no other. The value is kept in the state, so
- * it comes with its Schema. In sliding windows the order is by slice, then by arrival.
+ * it comes with its Schema. In sliding windows the order is by slice, then by arrival. A value that the Schema refuses ends the job with a `UserCodeError`
+ * when the epoch ends.
  *
  * @example
  * ```ts
@@ -72,7 +73,8 @@ export const argMin = <A, B>(
  * A value of the record at which a number is greatest; of several, the one that came first.
  *
  * A NaN comes after every number: its record is the answer only if there is no other. The value is kept in the state, so
- * it comes with its Schema. In sliding windows the order is by slice, then by arrival.
+ * it comes with its Schema. In sliding windows the order is by slice, then by arrival. A value that the Schema refuses ends the job with a `UserCodeError`
+ * when the epoch ends.
  *
  * @example
  * ```ts

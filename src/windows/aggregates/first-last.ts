@@ -40,7 +40,8 @@ const pick = <A, B>(
 /**
  * A value of the record with the earliest event time; of several, or without event time, the one that came first.
  *
- * The value is kept in the state, so it comes with its Schema.
+ * The value is kept in the state, so it comes with its Schema. A value that the Schema refuses ends the job with a `UserCodeError`
+ * when the epoch ends.
  *
  * @example
  * ```ts
@@ -58,7 +59,8 @@ export const first = <A, B>(select: (value: A) => B, schema: StateSchema<B>): Ag
 /**
  * A value of the record with the latest event time; of several, or without event time, the one that came last.
  *
- * The value is kept in the state, so it comes with its Schema.
+ * The value is kept in the state, so it comes with its Schema. A value that the Schema refuses ends the job with a `UserCodeError`
+ * when the epoch ends.
  *
  * @example
  * ```ts

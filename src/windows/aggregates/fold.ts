@@ -9,9 +9,13 @@ import { codec, describe, type StateSchema } from "./state-schema.ts";
 /**
  * An aggregate of one's own that cannot merge: for what depends on every record in turn.
  *
- * It fits windows that neither overlap nor grow together: tumbling ones, and the global one. Where two accumulators can
- * be made one, `make` fits all windows. The accumulator comes with a Schema, because it is kept in the state. `add`
- * returns the new accumulator; it may change the one it was given and return it.
+ * It fits windows that neither overlap nor grow together, so that each record is in one: `Window.tumbling`, `calendar`,
+ * `global`, `tumblingProcessingTime`, `count(n)`, and `custom` without `overlapping`. For sliding windows and sessions
+ * accumulators must merge: `make` fits all windows.
+ *
+ * The accumulator comes with a Schema, because it is kept in the state. `add` returns the new accumulator; it may change the
+ * one it was given and return it. One that the Schema refuses ends the job
+ * with a `UserCodeError` when the epoch ends.
  *
  * @example
  * ```ts

@@ -7,7 +7,8 @@ import type { Aggregate, Merges } from "../aggregate.ts";
 import { codec, describe, type StateSchema } from "./state-schema.ts";
 
 /**
- * An aggregate of one's own. The accumulator comes with a Schema, because it is kept in the state.
+ * An aggregate of one's own. The accumulator comes with a Schema, because it is kept in the state. One that the Schema
+ * refuses ends the job with a `UserCodeError` when the epoch ends.
  *
  * `add` and `merge` return the new accumulator; they may change the one they were given and return it. `merge` is given
  * the accumulator of earlier slices first, and must not change or keep its second argument.

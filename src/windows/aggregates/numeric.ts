@@ -79,7 +79,8 @@ export const mean = <A>(select: (value: A) => number): Aggregate<A, number, Merg
   });
 
 /**
- * The least of a number of each record. A NaN is greater than nothing and less than nothing, so it does not count.
+ * The least of a number of each record. A NaN is greater than nothing and less than nothing, so it does not count: where
+ * every number is NaN the answer is Infinity, the least of no number.
  *
  * @example
  * ```ts
@@ -105,7 +106,8 @@ export const min = <A>(select: (value: A) => number): Aggregate<A, number, Merge
   });
 
 /**
- * The greatest of a number of each record. A NaN is greater than nothing and less than nothing, so it does not count.
+ * The greatest of a number of each record. A NaN is greater than nothing and less than nothing, so it does not count: where
+ * every number is NaN the answer is -Infinity, the greatest of no number.
  *
  * @example
  * ```ts

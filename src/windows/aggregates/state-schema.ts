@@ -7,14 +7,35 @@ import * as Schema from "@effect/schema";
 import { SchemaRepresentation } from "effect";
 import type { ObjectCodec } from "../aggregate.ts";
 
-/** A Schema whose values can be encoded and decoded without services. */
+/**
+ * A Schema whose values can be encoded and decoded without services.
+ *
+ * Values are encoded when an epoch ends. One that the Schema refuses then ends the job with a `UserCodeError` that names the
+ * operator: "Cannot store state of "best" as a value must match its schema: …". One that was stored and that a changed
+ * Schema refuses ends it with an `IncompatibleState` at its next start.
+ */
 export type StateSchema<T> = Schema.Codec<T, unknown>;
+
+/** A Schema's no to a value that is to be stored, or that was. */
+export class SchemaRefusal extends Error {
+  constructor(cause: unknown) {
+    super((cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " "), { cause });
+  }
+}
 
 /** Stores the values of a Schema. */
 export const codec = <T>(schema: StateSchema<T>): ObjectCodec => ({
-  encode: Schema.encodeUnknownSync(schema),
-  decode: Schema.decodeUnknownSync(schema),
+  encode: orRefusal(Schema.encodeUnknownSync(schema)),
+  decode: orRefusal(Schema.decodeUnknownSync(schema)),
 });
+
+const orRefusal = (f: (value: unknown) => unknown) => (value: unknown): unknown => {
+  try {
+    return f(value);
+  } catch (cause) {
+    throw new SchemaRefusal(cause);
+  }
+};
 
 /** What a Schema stores, in words that two runs of the same code share. */
 export const describe = <T>(schema: StateSchema<T>): string =>

@@ -81,7 +81,8 @@ const firstN = <A, B>(
  * The values of the `n` records at which a number is greatest, the greatest first.
  *
  * Records that are level are in order of arrival, and those that came first win. A NaN comes after every number. The
- * values are kept in the state, so they come with their Schema; no more than `n` are kept. In sliding windows the order
+ * values are kept in the state, so they come with their Schema; no more than `n` are kept. One that the Schema refuses ends
+ * the job with a `UserCodeError` when the epoch ends. In sliding windows the order
  * is by slice, then by arrival.
  *
  * @throws {RangeError} If `n` is not a whole number above 0.
