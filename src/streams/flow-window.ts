@@ -40,15 +40,15 @@ export type TimeFor<W> = ByEventTime extends W ? EventTime : EventTime | NoEvent
 
 /**
  * Whether a window corrects its results. It does when it fires more than once (early, or late within an allowed lateness)
- * and its panes say everything so far; panes that say only what is new stand for ever.
+ * and its results are about everything so far; results about what is new stand for ever.
  */
 export type ChangesOf<L, F, P> = [P] extends ["discarding"] ? Append
   : [P] extends ["retracting"] ? Update
   : [L] extends [undefined] ? ([F] extends [FiresOnce] ? Append : Update)
   : Update;
 
-/** What a window says: results, or, where panes retract each other, changes. */
-export type SaidBy<K, B, P> = [P] extends ["retracting"] ? WindowChange<K, B> : WindowResult<K, B>;
+/** What a window emits: results, or, where panes retract each other, changes. */
+export type WindowOutput<K, B, P> = [P] extends ["retracting"] ? WindowChange<K, B> : WindowResult<K, B>;
 
 /** What a type error about `preAggregate` ends in. */
 export type OnlyIfMerges = "not given: only an aggregate that merges can be folded before records are routed";
@@ -74,8 +74,8 @@ export interface WindowOptions<
   /** When a window fires. Default: `Trigger.atWatermark()`, when the watermark reaches its end. */
   readonly trigger?: Trigger<F, C>;
   /**
-   * What the panes of one window say: `"accumulating"` everything so far, `"discarding"` what is new since the pane before,
-   * `"retracting"` everything so far, taking back the pane before.
+   * What a result is about where a window fires more than once: `"accumulating"` everything so far, `"discarding"` what is
+   * new since the result before, `"retracting"` everything so far, taking back the result before.
    *
    * @default {"accumulating"}
    */
@@ -100,11 +100,20 @@ export interface WindowOptions<
  *
  * A window fires when its `trigger` says so, by default once, when the watermark reaches its end. With `allowedLateness`
  * a record that comes later still, but before the watermark has passed the end by that much, is counted in, and the
- * window fires again, with one more `pane`. When a window closes, at its end plus the allowed lateness, what no pane has
- * said yet is said in a last one. Records later than that go to `late`. A flow whose windows may fire again is an
+ * window fires again, with one more `pane`. When a window closes, at its end plus the allowed lateness, what is in no pane
+ * yet fires in a last one. Records later than that go to `late`. A flow whose windows may fire again is an
  * updating one, unless its panes are `"discarding"`.
  *
+ * The event time of a result is the last millisecond of its window, `end - 1`; for a global window that of its latest
+ * record. So results can be windowed again: they are in the window that holds their own, and are not late there.
+ *
+ * A late record may join sessions that have fired already. Their results stay, under their old spans, unless `panes` are
+ * `"retracting"`.
+ *
  * What is late depends on the order of the records alone, never on batch sizes, timing, crashes or speed.
+ *
+ * Where a function of the assigner throws, the record is a defect: the job fails, or `Flow.onError(…, { defects: true })`
+ * makes it a dead letter. Where a function of the aggregate throws the job fails in any case, with a `UserCodeError`.
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *
@@ -146,7 +155,7 @@ export const window = <
   options: WindowOptions<NoInfer<A>, NoInfer<K>, B, M, W, C, R2, S2, L, F, P>,
 ): <R, S, T extends TimeFor<W | C>>(
   self: Flow<A, never, R, Keyed<K>, T, Append, S>,
-) => Flow<SaidBy<K, B, P>, never, R | R2, Keyed<K>, T, ChangesOf<L, F, P>, S | S2> =>
+) => Flow<WindowOutput<K, B, P>, never, R | R2, Keyed<K>, T, ChangesOf<L, F, P>, S | S2> =>
 (self) => {
   const lateness = options.allowedLateness === undefined
     ? 0

@@ -28,10 +28,10 @@ export {
   type ChangesOf,
   type OnlyIfMerges,
   type Panes,
-  type SaidBy,
   type TimeFor,
   window,
   type WindowOptions,
+  type WindowOutput,
   type WindowsFor,
 } from "./flow-window.ts";
 export { deduplicate, type DeduplicateOptions } from "./flow-deduplicate.ts";

@@ -81,11 +81,19 @@ export interface JobMetrics {
   readonly restarts: number;
   /** Every split, in the order in which ties between them are broken. */
   readonly splits: ReadonlyArray<SplitMetrics>;
-  /** The event time that each of the job's watermarks has reached, in epoch milliseconds, by operator. */
+  /**
+   * The event time that the watermark of each `Flow.eventTime` has reached, in epoch milliseconds: -Infinity before the
+   * first record, Infinity when every split has ended. They are named `eventTime#0`, `eventTime#1` and so on, in the order
+   * of the job's `flows`, and within a flow from its source on; side outputs come last.
+   */
   readonly watermarks: Readonly<Record<string, number>>;
-  /** How late records came for each of the job's event times, over the life of the job. */
+  /** How late records came at each `Flow.eventTime`, over the life of the job; named as in `watermarks`. */
   readonly lateness: Readonly<Record<string, Lateness>>;
-  /** What operators have counted, by their names. */
+  /**
+   * What operators have counted; see {@link Counters} for what each kind counts. Windows, `deduplicate` and `topN` have the
+   * names that they were given. `onError#0` is the first in the order of the job's `flows`, and `branch#0#unrouted0` stands
+   * for what went to a branch that ends in no sink. Operators that count nothing are left out.
+   */
   readonly operators: Readonly<Record<string, Counters>>;
   /** What waits between the stages. */
   readonly queues: ReadonlyArray<QueueMetrics>;

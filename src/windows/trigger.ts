@@ -251,15 +251,23 @@ export const allOf = <T extends ByEventTime | WithoutEventTime>(
 /** Each record is a pane of its own. */
 const eachRecord: ConditionRule = { _tag: "AfterCount", count: 1 };
 
-/** What {@link atWatermark} is told. */
+/**
+ * What {@link atWatermark} is told.
+ *
+ * Conditions call no function of yours, so a trigger cannot fail while the job runs. As a window fires its aggregate is
+ * asked for the result: if that throws, the job fails with a `UserCodeError`, also where `Flow.onError` handles defects.
+ */
 export interface AtWatermarkOptions<E extends Condition | undefined = Condition | undefined> {
   /** Fires early panes, again and again, until the watermark reaches the end of the window. Default: none. */
   readonly early?: E;
   /** Fires panes of late records, again and again. What is left is fired when the window closes. Default: each record. */
   readonly late?: Condition;
   /**
-   * Whether the pane at the end is fired where nothing has come since an early one. It says the same again, as the one
-   * that is on time.
+   * Whether the pane at the end is fired where nothing has come since an early one. With `"always"` the window fires once
+   * more as it ends, with the same value, on time.
+   *
+   * By default a window whose last record is in an early pane fires no more, so it has no final result: use `"always"`
+   * where you wait for one. Under an allowed lateness the result at the end is not final, as corrections may follow.
    *
    * @default {"when-changed"}
    */

@@ -1,10 +1,13 @@
 /**
- * A window: a half-open span of event time, and what is said about one key in it.
+ * A window: a half-open span of time, and its results about one key.
  *
  * @module
  */
 
-/** A span of event time, from `start` (included) to `end` (not included), in epoch milliseconds. */
+/**
+ * A span of time, from `start` (included) to `end` (not included), in epoch milliseconds: of event time, or of the clock
+ * for windows that follow it.
+ */
 export interface Window {
   /** The first millisecond that is in it. */
   readonly start: number;
@@ -13,12 +16,19 @@ export interface Window {
 }
 
 /**
- * When a result was said: before the watermark reached the end of the window (`"early"`), as it did (`"on-time"`), or
- * after that (`"late"`).
+ * When a result was due.
+ *
+ * - `"early"`: before the end of the window
+ * - `"on-time"`: at its end, or at the end of the input if that came first
+ * - `"late"`: after its end
+ *
+ * What time it is, is for the watermark to say, or for the clock in windows that follow it. Where the watermark passes
+ * several instants at once each result has the timing of its own: one that was due before the end is early, though it
+ * comes out together with that of the end. A window of a number of records is always on time.
  */
 export type Timing = "early" | "on-time" | "late";
 
-/** What a window says about one key, each time it fires. */
+/** A result: what a window emits about one key each time it fires. */
 export interface WindowResult<out K, out B> {
   /** The key that it is about. */
   readonly key: K;
@@ -28,13 +38,19 @@ export interface WindowResult<out K, out B> {
   readonly value: B;
   /** How many results of this key and window came before this one: 0 for the first, then its corrections. */
   readonly pane: number;
-  /** Whether it came before, at or after the time when the window was over. */
+  /** Whether it was due before, at or after the end of the window. */
   readonly timing: Timing;
-  /** Whether it is already certain that no correction follows. */
+  /**
+   * Whether it is already certain that no correction follows.
+   *
+   * A window whose last record is in an early pane fires no more, so it has no final result: use
+   * `Trigger.atWatermark({ onTime: "always" })` where you wait for one. With an allowed lateness a window closes that much
+   * after its end, and only what fires then, or at the end of the input, is final: there may be nothing left to fire.
+   */
   readonly final: boolean;
 }
 
-/** A result of a window whose panes retract each other: something said, or something taken back. */
+/** A result of a window whose panes retract each other, or what takes one back. */
 export interface WindowChange<out K, out B> extends WindowResult<K, B> {
   /**
    * `"add"` for a result; `"retract"` takes back the result of the same key, window and pane, whose value it repeats. A

@@ -1,5 +1,6 @@
 /**
- * Windows: spans of event time that records are grouped by.
+ * Windows: which records are aggregated together. They are spans of event time (tumbling, sliding, calendar, sessions or
+ * custom ones), spans of the clock, a number of records, or everything.
  *
  * @module
  */

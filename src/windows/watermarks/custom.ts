@@ -20,8 +20,12 @@ export interface CustomOptions<S, in A> {
 
 /**
  * Follows the records of each split with a state of one's own. It must depend on nothing else, so that a restart goes on
- * as if nothing had happened. Where it goes down, the watermark stays. What is not a date, or a function that throws,
- * makes the record a defect, as with `timestamp`.
+ * as if nothing had happened. Where it goes down, the watermark stays.
+ *
+ * Where a function throws, or `watermark` gives what is not a date, the watermark stays and the job fails with a
+ * `UserCodeError` that has the record's coordinates. Where the flow says `Flow.onError(…, { defects: true })` further on
+ * the record becomes a dead letter instead, and the job goes on: with the state that `next` has made, or with the one
+ * before if it was `next` that threw.
  *
  * @example
  * ```ts

@@ -9,8 +9,11 @@ import { beginningOfTime, type FollowingStrategy } from "../watermark.ts";
  * Takes the watermark from the records: where a record says one, no record of its split before that instant is expected
  * any more. Where it says null, the watermark stays. One that is lower than before has no effect.
  *
- * A record that is behind what an earlier one said comes behind the watermark as usual. What is not a date, or a function
- * that throws, makes the record a defect, as with `timestamp`.
+ * A record that is behind what an earlier one said comes behind the watermark as usual.
+ *
+ * Where `says` throws, or gives what is not a date, the watermark stays and the job fails with a `UserCodeError` that has
+ * the record's coordinates. Where the flow says `Flow.onError(…, { defects: true })` further on the record becomes a dead
+ * letter instead, and the job goes on.
  *
  * @param says Gives the watermark that a record says, in epoch milliseconds, or null.
  *
