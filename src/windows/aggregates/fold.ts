@@ -14,8 +14,7 @@ import { codec, describe, type StateSchema } from "./state-schema.ts";
  * accumulators must merge: `make` fits all windows.
  *
  * The accumulator comes with a Schema, because it is kept in the state. `add` returns the new accumulator; it may change the
- * one it was given and return it. One that the Schema refuses ends the job
- * with a `UserCodeError` when the epoch ends.
+ * one it was given and return it. One that the Schema refuses ends the job with a `UserCodeError` when the epoch ends.
  *
  * @example
  * ```ts
