@@ -23,12 +23,15 @@ export const windowsOfWindows: ReadonlyArray<Scenario> = [
         Flow.window("tens", { assigner: Window.tumbling("10 seconds"), aggregate: sum, late: "drop" }),
         (tens) =>
           tens.pipe(
-            Flow.window("twenties", {
-              assigner: Window.tumbling("20 seconds"),
-              aggregate: Aggregate.sum(({ value }) => value),
-              late: "drop",
-            }),
-            Flow.merge(tens),
+            Flow.merge(
+              tens.pipe(
+                Flow.window("twenties", {
+                  assigner: Window.tumbling("20 seconds"),
+                  aggregate: Aggregate.sum(({ value }) => value),
+                  late: "drop",
+                }),
+              ),
+            ),
           ),
       ),
   },
