@@ -32,7 +32,9 @@ export type ServicesOf<F extends ReadonlyArray<CompleteFlow<unknown, unknown>>> 
  * It is the default export of a module, so that tools and workers can load it. Under `"exactly-once"` a flow that may
  * repeat its output, or that comes from a source that cannot replay, does not compile.
  *
- * @throws {InvalidJob} If there is no flow, or two sources, sinks or windows share a name.
+ * @throws {InvalidJob} If there is no flow; if a name is empty or has a "#" in it, or two sources, two sinks or two keyed
+ * operators (windows, `deduplicate`, `topN`) share one; if `maxDrift` is given after the first Effect or window; or if the
+ * compiler was told to overlook what the guarantee refuses.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Triggers: when a window says what it knows.
+ * Triggers: when a window fires.
  *
  * A window collects records as a barrel collects rain; a trigger is the tap. Between two openings of the tap there is a
  * *pane*: what has come since. A trigger looks only at the pane (how many records are in it, when the first of them

@@ -1,5 +1,5 @@
 /**
- * Triggers: when a window says what it knows.
+ * Triggers: when a window fires.
  *
  * A *condition* is about one pane, that is, what has come since the window last fired. A *trigger* says which condition
  * fires panes when, and how often.
