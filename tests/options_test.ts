@@ -324,10 +324,12 @@ const noKeys: ReadonlyArray<readonly [key: unknown, inWords: string]> = [
   [{ id: 1 }, '{"id":1}'],
   [["a", null], "null"],
   [["a", ["b", undefined]], "undefined"],
+  [["a", /b/], "RegExp {}"],
 ];
 
 for (const [key, inWords] of noKeys) {
-  Deno.test(`what is no key is refused with the record's coordinates: ${inWords}`, async () => {
+  const place = Array.isArray(key) ? ", in a list" : "";
+  Deno.test(`what is no key is refused with the record's coordinates: ${inWords}${place}`, async () => {
     const keyedBy = Flow.from(Source.array<unknown>("records", ["good", key])).pipe(
       Flow.keyBy((record) => record as string),
     );
