@@ -144,6 +144,20 @@ const panes = fc.constantFrom<Oracle.Panes>("accumulating", "discarding", "retra
 
 const lateness = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 }), fc.constant(1_000));
 
+/** De-duplication before a window. Most windows have none, as it leaves them fewer records. */
+const once: fc.Arbitrary<NonNullable<WindowPlan["once"]>> = fc.record({
+  keep: fc.constantFrom("first" as const, "last" as const),
+  within: fc.integer({ min: 1, max: 20 }),
+  late: fc.constantFrom("drop" as const, "sink" as const),
+});
+
+const ranking: fc.Arbitrary<NonNullable<Plan["ranking"]>> = fc.record({
+  keys: fc.integer({ min: 1, max: 3 }),
+  ids: fc.integer({ min: 1, max: 6 }),
+  n: fc.integer({ min: 1, max: 4 }),
+  spare: fc.constantFrom(Infinity, 0, 1, 2),
+}).map(({ spare, ...ranking }) => ({ ...ranking, entriesMax: ranking.n + spare }));
+
 export interface Shape {
   readonly sourcesMax: number;
   readonly splitsMax: number;
@@ -191,14 +205,7 @@ export const plans = (
         steps: steps(2, effects, true),
         keys: fc.integer({ min: 1, max: 5 }),
         keyed: steps(2, effects, false),
-        once: fc.option(
-          fc.record({
-            keep: fc.constantFrom("first" as const, "last" as const),
-            within: fc.integer({ min: 1, max: 20 }),
-            late: fc.constantFrom("drop" as const, "sink" as const),
-          }),
-          { freq: 3 },
-        ),
+        once: fc.oneof({ arbitrary: fc.constant(null), weight: 2 }, { arbitrary: once, weight: 1 }),
         assigner: assigners,
         stats: stats.map((others): ReadonlyArray<StatName> => [...usualStats, ...others]),
         trigger: triggers,
@@ -218,14 +225,7 @@ export const plans = (
       }),
     ),
     third: fc.option(fc.integer({ min: 1, max: 30 })),
-    ranking: fc.option(
-      fc.record({
-        keys: fc.integer({ min: 1, max: 3 }),
-        ids: fc.integer({ min: 1, max: 6 }),
-        n: fc.integer({ min: 1, max: 4 }),
-        spare: fc.constantFrom(Infinity, 0, 1, 2),
-      }).map(({ spare, ...ranking }) => ({ ...ranking, entriesMax: ranking.n + spare })),
-    ),
+    ranking: fc.option(ranking, { freq: 1 }),
     copy: fc.boolean(),
   }).map((plan) => {
     let id = 0;
