@@ -466,3 +466,22 @@ Deno.test("the least and the greatest of no number but NaN are those of none", (
   assert.equal(Aggregate.evaluate(Aggregate.max((x: number) => x), [NaN, NaN]), -Infinity);
   assert.equal(Aggregate.evaluate(Aggregate.max((x: number) => x), [NaN, 3, NaN]), 3);
 });
+
+for (
+  const [name, assigner] of Object.entries({
+    clock: Window.tumblingProcessingTime("1 hour"),
+    everything: Window.global,
+  })
+) {
+  Deno.test(`nothing is ever late in a window of ${name}, so it takes no allowed lateness`, () => {
+    const keyed = Flow.from(Source.array("words", ["a"])).pipe(Flow.keyBy((word) => word));
+    const make = () =>
+      keyed.pipe(
+        Flow.window("w", { assigner, aggregate: Aggregate.count, allowedLateness: "5 millis", late: "drop" }),
+      );
+    assert.throws(make, {
+      name: "RangeError",
+      message: 'Cannot make window "w" as nothing is ever late in it: current value of allowedLateness is 5',
+    });
+  });
+}

@@ -117,10 +117,10 @@ export interface WindowOptions<
  *
  * `name` identifies the state. It stays the same when the code around it changes.
  *
- * @throws {RangeError} If `allowedLateness` is negative or not finite, or there is one for windows by the clock; if `panes`
- * are `"discarding"` and the trigger asks for a pane at the end in any case, as an aggregate has no answer about no
- * record; if a window of a number of records is given a trigger, panes or an allowed lateness; or if `preAggregate` is
- * asked of a window that it is not for.
+ * @throws {RangeError} If `allowedLateness` is negative or not finite, or given where nothing is ever late: in windows by
+ * the clock and in the global one; if `panes` are `"discarding"` and the trigger asks for a pane at the end in any case, as
+ * an aggregate has no answer about no record; if a window of a number of records is given a trigger, panes or an allowed
+ * lateness; or if `preAggregate` is asked of a window that it is not for.
  *
  * @example
  * ```ts
@@ -171,9 +171,9 @@ export const window = <
       );
     }
   }
-  if (assigner._tag === "Sliding" && assigner.time === "no event time" && lateness > 0) {
+  if (assigner.time === "no event time" && lateness > 0) {
     throw new RangeError(
-      `Cannot make window "${name}" as nothing comes late by the clock: current value of allowedLateness is ${lateness}`,
+      `Cannot make window "${name}" as nothing is ever late in it: current value of allowedLateness is ${lateness}`,
     );
   }
   const { rule: trigger } = options.trigger ?? atWatermark();

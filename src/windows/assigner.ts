@@ -227,7 +227,7 @@ export const everything: Window = { start: -8.64e15, end: 8.64e15 };
 
 /**
  * One window that holds everything: it fires when its trigger says so, and when the input ends. Nothing comes late for it,
- * so that an allowed lateness changes nothing.
+ * so it takes no allowed lateness.
  *
  * @example
  * ```ts

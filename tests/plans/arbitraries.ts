@@ -179,7 +179,7 @@ const allowed = (window: WindowPlan): WindowPlan => {
     return { ...window, trigger: Oracle.atEnd, panes: "accumulating", lateness: 0, preAggregate: false };
   }
   if (preAggregate && assigner.kind === "sliding") return { ...window, trigger: Oracle.atEnd, panes: "accumulating" };
-  const unfolded = { ...window, preAggregate: false };
+  const unfolded = { ...window, lateness: assigner.kind === "global" ? 0 : window.lateness, preAggregate: false };
   return panes === "discarding" && trigger.kind === "atWatermark"
     ? { ...unfolded, trigger: { ...trigger, onTime: "when-changed" } }
     : unfolded;
