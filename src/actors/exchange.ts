@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import { type Key, keyHash, keyId } from "../kv-state/key.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
-import type { Barrier, Batch, Columns, Mark, Message } from "./message.ts";
+import { type Barrier, type Batch, type Columns, type Mark, type Message, noMarks } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -60,8 +60,6 @@ class GrowingColumns implements Columns {
 const capacityMin = 16;
 
 const noRecords: Columns = new GrowingColumns(0);
-
-const noMarks: ReadonlyArray<Mark> = [];
 
 const noLetters: ReadonlyArray<Letter> = [];
 

@@ -30,6 +30,9 @@ export interface Mark {
   readonly watermark: number;
 }
 
+/** What a round brings where nobody must know how the watermark moved. */
+export const noMarks: ReadonlyArray<Mark> = [];
+
 /** Stands for the end of a round: it comes after all of its records. */
 export const endOfRound = 2 ** 31 - 1;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { endOfRound, type Mark } from "./message.ts";
+import { endOfRound, type Mark, noMarks } from "./message.ts";
 import type { Letter } from "./receiver.ts";
 
 /** What is known of a split, by its number. */
@@ -41,7 +41,7 @@ export class TaskContext {
   /** The processing time of the round, in epoch milliseconds. It never goes back, whatever the clock does. */
   now = -Infinity;
   /** How the watermark moves within the round, where that must be known exactly; else empty. */
-  marks: ReadonlyArray<Mark> = [];
+  marks: ReadonlyArray<Mark> = noMarks;
   /**
    * For how long each split has been waited for with nothing to read, in milliseconds, by its number: 0 for one that is
    * awake, Infinity for one that has ended. It is noted when it reaches a length that somebody asked for, and never

@@ -8,7 +8,7 @@ import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { HotKeys } from "../actors/hot-keys.ts";
 import { Mailbox } from "../actors/mailbox.ts";
-import type { Barrier, Batch, Mark } from "../actors/message.ts";
+import { type Barrier, type Batch, type Mark, noMarks } from "../actors/message.ts";
 import { type Delivery, replay } from "../actors/replay.ts";
 import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
@@ -295,7 +295,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       senders.forEach((from, sender) => {
         // All partitions pass on one watermark, so that its steps are needed but once.
         const marksOf = (batch: Batch): ReadonlyArray<Mark> =>
-          stage.kind !== "keyed" && sender === 0 ? batch.marks : [];
+          stage.kind !== "keyed" && sender === 0 ? batch.marks : noMarks;
         inputs.push({
           mailbox: from[partition],
           receive: effect === undefined

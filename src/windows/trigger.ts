@@ -73,9 +73,6 @@ export interface Pane {
   readonly from: number;
 }
 
-/** The pane in which nothing has come. */
-export const emptyPane: Pane = { records: 0, arrived: NaN, from: Infinity };
-
 /** Whether a condition is met. A pane without records meets none. */
 export const isMet = (rule: ConditionRule, pane: Pane, watermark: number, now: number): boolean => {
   if (pane.records === 0) return false;

@@ -246,7 +246,6 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     first.start = start;
     first.end = end;
     first.isOver = end <= this.#watermark;
-    this.#schedule(first, this.#watermark);
     return [first];
   }
 
@@ -380,8 +379,8 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   /** Says the last of a cell, and forgets it. */
   #close(cell: Cell, timing: Timing): void {
     const trigger = this.#trigger;
-    const hasTurn = trigger._tag === "AtWatermark" && !cell.isOver && trigger.onTimeAlways;
-    if (cell.records > 0 || hasTurn) this.#fire(cell, timing, true);
+    const isDue = trigger._tag === "AtWatermark" && !cell.isOver && trigger.onTimeAlways;
+    if (cell.records > 0 || isDue) this.#fire(cell, timing, true);
     this.#remove(cell);
   }
 
