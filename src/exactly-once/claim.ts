@@ -8,9 +8,17 @@
  * @module
  */
 import { Effect, Random, Result } from "effect";
-import { IncompatibleState, KvError, type StateCorrupted } from "../kv-state/errors.ts";
+import { IncompatibleState, KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvCheck, KvKey } from "../kv-state/kv.ts";
-import { decodeManifest, encodeManifest, type Manifest, manifestKey } from "../kv-state/manifest.ts";
+import {
+  decodeManifest,
+  encodeManifest,
+  jobPrefix,
+  jobsPrefix,
+  type Manifest,
+  manifestKey,
+  manifestLabel,
+} from "../kv-state/manifest.ts";
 import type { EpochStoreOptions, OpenError } from "./epoch-store.ts";
 import { Fenced } from "./errors.ts";
 import { pauseBeforeRetry } from "./retry-pause.ts";
@@ -103,6 +111,57 @@ const checkCompatible = (
   return Effect.void;
 };
 
+/** How many other jobs of a store are named where one of them is refused. */
+const jobsNamedMax = 8;
+
+/** The jobs of a store, in the order of their names. */
+const jobsIn = (kv: Kv): Effect.Effect<ReadonlyArray<string>, KvError> =>
+  Effect.gen(function* () {
+    const jobs: Array<string> = [];
+    while (jobs.length < jobsNamedMax) {
+      const last = jobs.at(-1);
+      // No key of a job lies behind its name with a NUL.
+      const start = last === undefined ? {} : { start: [...jobsPrefix, `${last}\0`] };
+      const [next] = yield* kv.list({ prefix: jobsPrefix, ...start }, 1);
+      if (next === undefined) break;
+      jobs.push(String(next.key[jobsPrefix.length]));
+    }
+    return jobs;
+  });
+
+/**
+ * Whether a job without a manifest may start here; `false` when one has appeared meanwhile. Where there are other keys
+ * of the job its manifest was lost, and starting afresh would repeat everything.
+ */
+const isUnused = (
+  kv: Kv,
+  { job, alone }: EpochStoreOptions,
+): Effect.Effect<boolean, KvError | StateCorrupted | IncompatibleState> =>
+  Effect.gen(function* () {
+    const [left] = yield* kv.list({ prefix: jobPrefix(job) }, 1);
+    if (left !== undefined) {
+      if ((yield* kv.get(manifestKey(job))) !== null) return false;
+      return yield* new StateCorrupted({
+        message: `Cannot read the manifest of job ${JSON.stringify(job)} as it is missing: ` +
+          `what is left of the job begins with ${JSON.stringify(left.key)}`,
+        job,
+        segment: manifestLabel,
+      });
+    }
+    if (alone !== true) return true;
+    const stored = yield* jobsIn(kv);
+    if (stored.length === 0) return true;
+    const rule = "its state must not be that of another job";
+    return yield* new IncompatibleState({
+      message: `Cannot open job ${JSON.stringify(job)} as ${rule} (give it a file of its own, or its old name back): ` +
+        `stored is ${JSON.stringify(stored)}, current is ${JSON.stringify(job)}`,
+      job,
+      rule,
+      stored,
+      current: job,
+    });
+  });
+
 /**
  * Takes a job over, or starts it: whoever owned it before is fenced from now on.
  *
@@ -116,6 +175,7 @@ export const claimJob = (kv: Kv, options: EpochStoreOptions): Effect.Effect<Clai
     for (let attempt = 0; attempt < claimAttemptsMax; attempt++) {
       const found = yield* readManifest(kv, job);
       if (found !== null) yield* checkCompatible(found.manifest, options);
+      else if (!(yield* isUnused(kv, options))) continue;
       const id = yield* randomId;
       const manifest: Manifest = found !== null ? { ...found.manifest, claim: id, attempt: 0 } : {
         job,

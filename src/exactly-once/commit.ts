@@ -82,6 +82,14 @@ export class Ledger {
     return ++this.#attempt;
   }
 
+  /** Fails if another process has claimed the job. */
+  checkClaim(doing: string): Effect.Effect<void, KvError | Fenced> {
+    return Effect.flatMap(
+      this.#kv.get(this.#claim.check.key),
+      (entry) => entry === null ? Effect.fail(fenced(this.job, this.claim, doing)) : Effect.void,
+    );
+  }
+
   /** Commits mutations if the job is still owned. Not for the manifest. */
   write(mutations: ReadonlyArray<KvMutation>, doing: string): Effect.Effect<void, KvError | Fenced> {
     return Effect.flatMap(

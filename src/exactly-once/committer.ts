@@ -53,9 +53,19 @@ export const openCommitter = (options: {
     const lost: Record<string, number> = { ...options.lost };
     let hasNews = false;
 
+    /** A sink that refuses an owner that has lost its claim is right: what is wrong is that the owner is still there. */
+    const unlessFenced = <A, E extends SinkError | StateBehindOutput, R>(
+      using: Effect.Effect<A, E, R>,
+    ): Effect.Effect<A, E | Fenced, R> =>
+      Effect.catch(using, (error) =>
+        store.checkClaim.pipe(
+          Effect.catchTag("KvError", () => Effect.void),
+          Effect.andThen(Effect.fail(error)),
+        ));
+
     for (const { name, driver } of sinks) {
       const { published, publishedOffset, committedOffset } = store.progress(name);
-      const writer = yield* driver.open({
+      const writer = yield* unlessFenced(driver.open({
         job: store.job,
         lineage: store.lineage,
         claim: store.claim,
@@ -63,7 +73,7 @@ export const openCommitter = (options: {
         publishedOffset,
         committed: store.epoch(),
         committedOffset,
-      });
+      }));
       writers.set(name, writer);
     }
 
@@ -72,10 +82,10 @@ export const openCommitter = (options: {
       epoch: number,
       rows: ReadonlyArray<unknown>,
       offset: SinkOffset,
-    ): Effect.Effect<void, SinkError> => {
+    ): Effect.Effect<void, SinkError | Fenced> => {
       const writer = writers.get(sink)!;
       const isVisible = writer.marker !== null && writer.marker >= epoch;
-      return (isVisible ? Effect.void : writer.publish({ epoch, rows, offset })).pipe(
+      return (isVisible ? Effect.void : unlessFenced(writer.publish({ epoch, rows, offset }))).pipe(
         Effect.andThen(Effect.sync(() => store.markPublished(sink, epoch))),
       );
     };
@@ -84,11 +94,13 @@ export const openCommitter = (options: {
       store.outbox(epoch, sink).pipe(Effect.flatMap((rows) => publish(sink, epoch, rows, offset)));
 
     /** Only the number of the rows is known: whether the sink has them died with the process that wrote them. */
-    const forfeit = ({ sink, epoch, rows, bytes, offset }: UnpublishedOutput): Effect.Effect<void, SinkError> =>
+    const forfeit = (
+      { sink, epoch, rows, bytes, offset }: UnpublishedOutput,
+    ): Effect.Effect<void, SinkError | Fenced> =>
       Effect.suspend(() => {
         lost[sink] = (lost[sink] ?? 0) + rows;
         hasNews = true;
-        return writers.get(sink)!.forfeit?.({ epoch, rows, bytes, offset }) ?? Effect.void;
+        return unlessFenced(writers.get(sink)!.forfeit?.({ epoch, rows, bytes, offset }) ?? Effect.void);
       }).pipe(Effect.andThen(Effect.sync(() => store.markPublished(sink, epoch))));
 
     /** Publishes what the manifest names, each sink in the order of epochs. */

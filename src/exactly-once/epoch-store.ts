@@ -81,6 +81,8 @@ export interface EpochStore {
   readonly restore: (apply: (delta: Delta) => void) => Effect.Effect<void, KvError | StateCorrupted>;
   /** Commits an epoch. After an error the epoch is either committed as a whole or not at all; see {@link KvError}. */
   readonly commit: (epoch: EpochCommit) => Effect.Effect<CommitStats, KvError | Fenced>;
+  /** Fails if another process has claimed the job. */
+  readonly checkClaim: Effect.Effect<void, KvError | Fenced>;
   /** The last committed epoch. */
   readonly epoch: () => number;
   readonly progress: (sink: string) => SinkProgress;
@@ -103,6 +105,11 @@ export interface EpochStoreOptions {
   /** Fixed at the job's first start: a different number later is refused. */
   readonly keyedPartitions: number;
   readonly fingerprints: Fingerprints;
+  /**
+   * Whether the store must hold no other job. A job that is not in it is then refused instead of started: it is likely
+   * to be one of those under a new name. Default: false.
+   */
+  readonly alone?: boolean;
 }
 
 /** What can stop a job from being opened. */

@@ -169,6 +169,7 @@ export const openEpochStore = (
       },
       restore,
       commit: (next) => owned(commit(next)),
+      checkClaim: ledger.checkClaim("write to the sinks"),
       epoch: () => ledger.manifest.epoch,
       progress: (sink) => progressOf(ledger.manifest, sink),
       unpublished: () => unpublishedOutputs(ledger.manifest, noted),

@@ -17,24 +17,73 @@ const lockedReadPauseMs = 25;
 const lockedPattern = /database is locked|database table is locked|SQLITE_BUSY/i;
 const retryablePattern = /I\/O|connection|network|timed? ?out|temporar|unavailable|os error|HTTP (429|5\d\d)/i;
 
-const describe = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause);
+/** What a failure means: what must hold, and whether it may yet come to hold by itself. */
+interface Meaning {
+  readonly pattern: RegExp;
+  readonly rule: string;
+  readonly retryable: boolean;
+}
+
+/** What SQLite and Deno say, and what it means. */
+const meanings: ReadonlyArray<Meaning> = [
+  {
+    pattern: /database or disk is full|no space left|disk quota/i,
+    rule: "there must be room on the disk",
+    retryable: true,
+  },
+  {
+    pattern: /is not a database|unsupported file format|table kv already exists|no such table/i,
+    rule: "it must be a file that Deno KV has written",
+    retryable: false,
+  },
+  { pattern: /malformed|corrupt|deserializ|data ?clone/i, rule: "its file must not be damaged", retryable: false },
+  {
+    pattern: /read-?only/i,
+    rule: "its file and the folder of it must be writable",
+    retryable: false,
+  },
+  {
+    pattern: /unable to open database/i,
+    rule: "it must be a file that may be written, in a folder that may be written",
+    retryable: false,
+  },
+  {
+    pattern: /openKv is not a function/,
+    rule: 'Deno KV must be switched on, by --unstable-kv or by "unstable": ["kv"] in deno.json',
+    retryable: false,
+  },
+];
+
+/** Errors of the operating system and of Deno's permissions that do not pass. */
+const lastingErrors: ReadonlyArray<abstract new (...args: Array<never>) => Error> = [
+  Deno.errors.NotCapable,
+  Deno.errors.PermissionDenied,
+  Deno.errors.IsADirectory,
+  Deno.errors.NotADirectory,
+  Deno.errors.AlreadyExists,
+];
+
+/** What an error says, in one line. */
+const describe = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).trim().replaceAll(/\s+/g, " ");
 
 const isLocked = (error: KvError): boolean => lockedPattern.test(describe(error.cause));
 
+const failure = (operation: string, doing: string, cause: unknown): KvError => {
+  const text = describe(cause);
+  const meaning = meanings.find(({ pattern }) => pattern.test(text));
+  const isLasting = lastingErrors.some((error) => cause instanceof error);
+  return new KvError({
+    message: meaning === undefined ? `Cannot ${doing}: ${text}` : `Cannot ${doing} as ${meaning.rule}: ${text}`,
+    operation,
+    retryable: !isLasting && (meaning?.retryable ?? (lockedPattern.test(text) || retryablePattern.test(text))),
+    cause,
+  });
+};
+
 /** Runs one call. Not interruptible: a call that has left cannot be recalled, and the file must not close under it. */
 const call = <A>(operation: string, doing: () => string, run: () => Promise<A>): Effect.Effect<A, KvError> =>
-  Effect.uninterruptible(Effect.tryPromise({
-    try: run,
-    catch: (cause) => {
-      const text = describe(cause);
-      return new KvError({
-        message: `Cannot ${doing()}: ${text}`,
-        operation,
-        retryable: lockedPattern.test(text) || retryablePattern.test(text),
-        cause,
-      });
-    },
-  }));
+  Effect.uninterruptible(Effect.tryPromise({ try: run, catch: (cause) => failure(operation, doing(), cause) }));
 
 /** A read changes nothing, so it may be repeated; a failed commit has an unknown outcome and may not. */
 const whileLocked = <A>(read: Effect.Effect<A, KvError>): Effect.Effect<A, KvError> =>
@@ -101,6 +150,19 @@ const wrap = (kv: Deno.Kv, location: string): Kv => ({
 
 const isFile = (location: string): boolean => location !== ":memory:" && !/^https?:\/\//.test(location);
 
+/** Makes the folder of a file that is not there yet. */
+const prepare = async (path: string): Promise<void> => {
+  let found: Deno.FileInfo;
+  try {
+    found = await Deno.stat(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return await Deno.mkdir(dirname(path), { recursive: true });
+  }
+  // SQLite says no more than that it cannot open it.
+  if (found.isDirectory) throw new Deno.errors.IsADirectory("it must be a file: current value is a folder");
+};
+
 /**
  * Opens Deno KV stores: `location` is a file (its folder is created when it is missing), `":memory:"`, or the address of
  * a KV Connect server. The store is closed with the scope.
@@ -113,7 +175,7 @@ export const denoKv: KvProvider = {
     Effect.map(
       Effect.acquireRelease(
         whileLocked(call("open", () => `open the key-value store ${location}`, async () => {
-          if (isFile(location)) await Deno.mkdir(dirname(location), { recursive: true });
+          if (isFile(location)) await prepare(location);
           return await Deno.openKv(location);
         })),
         (kv) => Effect.sync(() => kv.close()),

@@ -10,7 +10,7 @@ import { Effect, Result } from "effect";
 import { IncompatibleState, KvError, StateCorrupted } from "./errors.ts";
 import type { KvKey } from "./kv.ts";
 import { valueBytesMax } from "./kv-limits.ts";
-import { seal, unseal } from "./seal.ts";
+import { layoutVersion, seal, sealVersion, unseal } from "./seal.ts";
 import type { SegmentRef } from "./segment.ts";
 
 /** The version of the manifest and of everything that it names. Another version is refused. */
@@ -60,10 +60,16 @@ export interface Manifest {
 /** The key of a job's manifest. */
 export const manifestKey = (job: string): KvKey => ["weir", job, "manifest"];
 
+/** The prefix of all keys of a job. */
+export const jobPrefix = (job: string): KvKey => ["weir", job];
+
+/** The prefix of the keys of all jobs. */
+export const jobsPrefix: KvKey = ["weir"];
+
 const identityOf = (job: string): string => `${job}/manifest`;
 
 /** The name under which a damaged manifest is reported. */
-const manifestLabel = "manifest";
+export const manifestLabel = "manifest";
 
 // The stored form is short, because it is written with every epoch: tuples instead of objects, claims by number.
 
@@ -173,6 +179,10 @@ export const decodeManifest = (
       );
     if (!(value instanceof Uint8Array)) {
       return incompatible("its manifest must have been written by Weir", typeof value, "bytes");
+    }
+    const layout = layoutVersion(identityOf(job), value) ?? sealVersion;
+    if (layout !== sealVersion) {
+      return incompatible("its manifest must have this version's layout", layout, sealVersion);
     }
     const unsealed = unseal(identityOf(job), value);
     if (typeof unsealed === "string") {

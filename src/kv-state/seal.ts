@@ -11,7 +11,7 @@ import { crc32 } from "node:zlib";
 /** How many bytes a seal takes in front of the payload. */
 export const sealBytes = 8;
 /** The version of this layout: version, flags, two zero bytes, the CRC32 (little-endian), then the payload. */
-const sealVersion = 1;
+export const sealVersion = 1;
 const crcOffset = 4;
 
 /** What was found under a seal that is whole. */
@@ -21,8 +21,17 @@ export interface Unsealed {
   readonly checksum: number;
 }
 
+const storedChecksum = (sealed: Uint8Array): number =>
+  (sealed[crcOffset] | sealed[crcOffset + 1] << 8 | sealed[crcOffset + 2] << 16 | sealed[crcOffset + 3] << 24) >>> 0;
+
 const checksumOf = (identity: string, sealed: Uint8Array): number =>
   crc32(sealed.subarray(sealBytes), crc32(sealed.subarray(0, crcOffset), crc32(identity)));
+
+/** The version of the layout of sealed bytes that are whole, or `null`: those of another version are not damaged. */
+export const layoutVersion = (identity: string, value: unknown): number | null =>
+  value instanceof Uint8Array && value.byteLength >= sealBytes && storedChecksum(value) === checksumOf(identity, value)
+    ? value[0]
+    : null;
 
 /** Copies a payload behind a seal that is bound to `identity`. */
 export const seal = (
@@ -47,8 +56,7 @@ export const unseal = (identity: string, value: unknown): Unsealed | string => {
   if (!(value instanceof Uint8Array)) return "it is not a sequence of bytes";
   if (value.byteLength < sealBytes) return `it has only ${value.byteLength} bytes`;
   const checksum = checksumOf(identity, value);
-  const stored = (value[crcOffset] | value[crcOffset + 1] << 8 | value[crcOffset + 2] << 16 |
-    value[crcOffset + 3] << 24) >>> 0;
+  const stored = storedChecksum(value);
   if (stored !== checksum) return `its checksum is ${checksum}, not ${stored}`;
   if (value[0] !== sealVersion) return `its layout has version ${value[0]}, not ${sealVersion}`;
   return { flags: value[1], payload: value.subarray(sealBytes), checksum };

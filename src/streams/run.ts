@@ -331,7 +331,12 @@ const runPass = (
     const keyedPartitions = options.keyedPartitions ?? runDefaults.keyedPartitions;
     const clock = yield* Effect.clockWith(Effect.succeed);
 
-    const store = yield* openEpochStore(kv, { job: job.name, keyedPartitions, fingerprints: fingerprints(job) });
+    const store = yield* openEpochStore(kv, {
+      job: job.name,
+      keyedPartitions,
+      fingerprints: fingerprints(job),
+      alone: true,
+    });
     const control = store.recovered.control as Control | undefined;
 
     const sources = [...new Set(graph.sources.map(({ source }) => source))];
