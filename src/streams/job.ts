@@ -5,8 +5,10 @@
  */
 import { admits, type EndsAllowed, type Guarantee } from "../exactly-once/guarantee.ts";
 import { InvalidJob } from "./errors.ts";
+import { copyGraph, type Replacements } from "./copy-graph.ts";
 import { type CompleteFlow, endsOf } from "./flow.ts";
 import { fingerprintsOf, type Graph, layOut } from "./graph.ts";
+import type { SinkNode } from "./node.ts";
 
 /** A job, ready to be run. `R` is what its functions need from the outside. */
 export interface Job<out R> {
@@ -21,6 +23,8 @@ export interface Job<out R> {
 /** What a job is inside. */
 interface JobImpl extends Job<never> {
   readonly graph: Graph;
+  /** Where its flows end, in the order in which they were given. */
+  readonly ends: ReadonlyArray<SinkNode>;
 }
 
 /** The services that some flows need. */
@@ -70,7 +74,8 @@ export const make = <
     throw new InvalidJob({ message: `Cannot make job "${name}" as ${rule}`, job: name, rule });
   };
   if (flows.length === 0) refuse("it must have a flow that ends in a sink: current value is no flow");
-  const graph = layOut(name, flows.flatMap(endsOf));
+  const ends = flows.flatMap(endsOf);
+  const graph = layOut(name, ends);
   // The compiler has seen to this, unless it was told to look away.
   for (const { sink } of graph.sinks) {
     if (sink.driver.kind === "append-only" && !admits(guarantee, "append-only")) {
@@ -88,8 +93,16 @@ export const make = <
       refuse("maxDrift needs an event time that is stamped before the first Effect and window: current value is not");
     }
   }
-  const job: Omit<JobImpl, "~weir/Job"> = { graph, name, guarantee };
+  const job: Omit<JobImpl, "~weir/Job"> = { graph, ends, name, guarantee };
   return job as JobImpl;
+};
+
+/** A job like another one, but for its sources and sinks. Those that take their places must have their names. */
+export const replaceEnds = <R>(job: Job<R>, replacements: Replacements): Job<R> => {
+  const { name, guarantee, ends } = job as unknown as JobImpl;
+  const replaced = copyGraph(ends, replacements);
+  const copy: Omit<JobImpl, "~weir/Job"> = { graph: layOut(name, replaced), ends: replaced, name, guarantee };
+  return copy as unknown as Job<R>;
 };
 
 /** The graph of a job. */
