@@ -26,7 +26,12 @@ export interface EpochStats extends CommitStats {
 
 /** Commits and publishes the epochs of one run. */
 export interface Committer {
-  readonly commit: (epoch: CollectedEpoch, control: unknown) => Effect.Effect<EpochStats, CommitError>;
+  /** `acknowledge` is run once the epoch is durable, beside the publication. */
+  readonly commit: <E = never>(
+    epoch: CollectedEpoch,
+    control: unknown,
+    acknowledge?: Effect.Effect<void, E>,
+  ) => Effect.Effect<EpochStats, CommitError | E>;
   /** Records what has been published, so that nothing is left to do at the next start. */
   readonly close: Effect.Effect<void, CommitError>;
   /** Rows that were committed but never written to their sink, of all earlier runs: only under at-most-once. */
@@ -116,7 +121,7 @@ export const openCommitter = (options: {
     );
     yield* publishCommitted;
 
-    const commit = (epoch: CollectedEpoch, control: unknown): Effect.Effect<EpochStats, CommitError> =>
+    const commit: Committer["commit"] = (epoch, control, acknowledge) =>
       Effect.gen(function* () {
         const began = yield* Clock.currentTimeMillis;
         const outputs: ReadonlyArray<EpochOutput> = epoch.outputs.map(({ sink, rows, bytes }) => ({
@@ -130,13 +135,18 @@ export const openCommitter = (options: {
         const stats = yield* store.commit({ epoch: epoch.epoch, control, deltas: epoch.deltas, outputs });
         hasNews = false;
         const committed = yield* Clock.currentTimeMillis;
-        if (hasOutbox) {
-          yield* publishCommitted;
-        } else {
-          yield* Effect.forEach(outputs, ({ sink, rows }) => publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
+        const publishing = hasOutbox
+          ? publishCommitted
+          : Effect.forEach(outputs, ({ sink, rows }) => publish(sink, epoch.epoch, rows, offsets.get(sink)!), {
             concurrency: "unbounded",
             discard: true,
           });
+        if (acknowledge === undefined) {
+          yield* publishing;
+        } else {
+          // A stuck sink holds up no acknowledgement, and neither of the two is cut short where the other one fails.
+          const exits = yield* Effect.all([Effect.exit(acknowledge), Effect.exit(publishing)], { concurrency: 2 });
+          for (const exit of exits) yield* exit;
         }
         const published = yield* Clock.currentTimeMillis;
         return {

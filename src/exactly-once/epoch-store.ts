@@ -78,7 +78,7 @@ export interface EpochStore {
   readonly claim: string;
   readonly recovered: Recovered;
   /** Streams the deltas of all committed epochs, in the order in which they are to be applied. */
-  readonly restore: (apply: (delta: Delta) => void) => Effect.Effect<void, KvError | StateCorrupted>;
+  readonly restore: (apply: (delta: Delta) => void) => Effect.Effect<void, KvError | StateCorrupted | Fenced>;
   /** Commits an epoch. After an error the epoch is either committed as a whole or not at all; see {@link KvError}. */
   readonly commit: (epoch: EpochCommit) => Effect.Effect<CommitStats, KvError | Fenced>;
   /** Fails if another process has claimed the job. */
@@ -92,7 +92,7 @@ export interface EpochStore {
   readonly outbox: (
     epoch: number,
     sink: string,
-  ) => Effect.Effect<ReadonlyArray<unknown>, KvError | StateCorrupted>;
+  ) => Effect.Effect<ReadonlyArray<unknown>, KvError | StateCorrupted | Fenced>;
   /** Notes that a sink has published an epoch; it is recorded with the next commit or `flush`. */
   readonly markPublished: (sink: string, epoch: number) => void;
   /** Records what was noted as published, and trims the outbox. Does nothing when there is nothing to record. */

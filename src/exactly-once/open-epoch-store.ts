@@ -5,7 +5,7 @@
  */
 import { Effect, type Scope, Semaphore } from "effect";
 import { compareDeltas, DeltaPacker, unpackDeltas } from "../kv-state/delta-codec.ts";
-import type { KvError, StateCorrupted } from "../kv-state/errors.ts";
+import type { KvError } from "../kv-state/errors.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
 import { chunkKeys, packRows, readSegment, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
 import { claimJob } from "./claim.ts";
@@ -44,7 +44,11 @@ export const openEpochStore = (
     yield* collectGarbage(kv, ledger);
     const { epoch, control: controlRef, state } = claim.manifest;
     let control: unknown;
-    if (controlRef !== null) yield* readSegment(kv, job, controlRef, (block) => void (control = block));
+    const read = (segment: SegmentRef, each: (block: unknown) => void) =>
+      Effect.catchTag(readSegment(kv, job, segment, each), "StateCorrupted", (corrupted) =>
+        // A later owner deletes what its manifest no longer names: what is missing then is no damage.
+        Effect.andThen(ledger.checkClaim("read the state"), Effect.fail(corrupted)));
+    if (controlRef !== null) yield* read(controlRef, (block) => void (control = block));
 
     const compactor = new Compactor(kv, ledger, yield* Effect.scope);
     const oneAtATime = yield* Semaphore.make(1);
@@ -130,10 +134,10 @@ export const openEpochStore = (
       yield* compactor.afterFlip();
     });
 
-    const restore = (apply: Parameters<EpochStore["restore"]>[0]): Effect.Effect<void, KvError | StateCorrupted> =>
+    const restore: EpochStore["restore"] = (apply) =>
       Effect.gen(function* () {
         for (const segment of ledger.manifest.state) {
-          yield* readSegment(kv, job, segment, (block) => {
+          yield* read(segment, (block) => {
             for (const delta of unpackDeltas(block)) apply(delta);
           });
         }
@@ -147,7 +151,7 @@ export const openEpochStore = (
           return yield* Effect.die(new RangeError(`Cannot read ${what} as the manifest names none`));
         }
         let rows: Array<unknown> = [];
-        yield* readSegment(kv, job, output.segment, (block) => {
+        yield* read(output.segment, (block) => {
           rows = rows.length === 0 ? block as Array<unknown> : rows.concat(block);
         });
         return rows;

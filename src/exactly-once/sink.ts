@@ -30,8 +30,16 @@ export interface LiveOnly {
   /** What a type error about it ends in. */
   readonly end: "live source: it cannot replay, which guarantee at-most-once allows";
 }
+/**
+ * A source whose records come again until they are acknowledged, but not from a recorded position: a record whose
+ * acknowledgement was lost on its way comes twice.
+ */
+export interface Acknowledged {
+  /** What a type error about it ends in. */
+  readonly end: "acknowledged source: what got no answer is sent again, which guarantee at-least-once allows";
+}
 /** What a flow is attached to: its sinks' kinds, and whether a source of it cannot replay. */
-export type End = Transactional | Idempotent | AppendOnly | LiveOnly;
+export type End = Transactional | Idempotent | AppendOnly | LiveOnly | Acknowledged;
 
 /** How much a sink has taken: a number of rows, and their bytes as {@link SinkDriver.byteLength} counts them. */
 export interface SinkOffset {

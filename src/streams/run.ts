@@ -18,6 +18,7 @@ import type { Kv, KvProvider } from "../kv-state/kv.ts";
 import { SchemaRefusal } from "../windows/aggregates/state-schema.ts";
 import { inWords } from "../windows/in-words.ts";
 import { atLeastOne, readMillis } from "../windows/millis-of.ts";
+import { acknowledgements } from "./acknowledgements.ts";
 import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
@@ -368,6 +369,8 @@ const runPass = (
       queueRecordsMax: options.queueRecordsMax ?? runDefaults.queueRecordsMax,
     });
     yield* restore(assembly, store, control);
+    const acknowledge = acknowledgements(splits);
+    yield* acknowledge?.(control?.splits ?? []) ?? Effect.void;
     const sinks = [...new Set(graph.sinks.map(({ sink }) => sink))];
     const committer = yield* openCommitter({ store, sinks, guarantee: job.guarantee, lost: control?.lost ?? {} });
 
@@ -450,7 +453,11 @@ const runPass = (
         // Time that went by alone is not worth a commit; what it brought about is.
         const isEmpty = pending!.isEmpty && epoch.deltas.length === 0 && epoch.outputs.length === 0;
         if (!isEmpty || committer.hasNews()) {
-          const { bytes, atomics, commitMillis, publishMillis } = yield* committer.commit(epoch, control);
+          const { bytes, atomics, commitMillis, publishMillis } = yield* committer.commit(
+            epoch,
+            control,
+            acknowledge?.(control.splits),
+          );
           const { epochs } = attempt;
           attempt.epochs = {
             epoch: epoch.epoch,
@@ -530,7 +537,7 @@ const restore = (
   assembly: Assembly,
   store: EpochStore,
   control: Control | undefined,
-): Effect.Effect<void, KvError | StateCorrupted | IncompatibleState> =>
+): Effect.Effect<void, KvError | StateCorrupted | IncompatibleState | Fenced> =>
   Effect.gen(function* () {
     if (control === undefined) return;
     const { job } = assembly.ingest.context;
