@@ -10,7 +10,7 @@
 import { type Duration, type Effect, Pipeable } from "effect";
 import type { Append, EventTime, Keyed, NoEventTime, NotKeyed } from "./flow-states.ts";
 import type { DeadLetter } from "./dead-letter.ts";
-import type { End, LiveOnly, Sink } from "../exactly-once/sink.ts";
+import type { Acknowledged, End, LiveOnly, Sink } from "../exactly-once/sink.ts";
 import type { Key } from "../kv-state/key.ts";
 import { inWords } from "../windows/in-words.ts";
 import { aboveZero, millisOf } from "../windows/millis-of.ts";
@@ -89,7 +89,7 @@ export const endsOf = (flow: CompleteFlow<unknown, unknown>): ReadonlyArray<Sink
  */
 export const from = <A, E, R, S>(
   source: Source<A, E, R, S>,
-): Flow<A, E, R, NotKeyed, NoEventTime, Append, S extends LiveOnly ? S : never> =>
+): Flow<A, E, R, NotKeyed, NoEventTime, Append, S extends LiveOnly | Acknowledged ? S : never> =>
   toFlow({ _tag: "Source", source: source as Source<unknown, unknown, unknown, unknown> });
 
 /**

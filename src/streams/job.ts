@@ -83,7 +83,8 @@ export const make = <
     }
   }
   for (const { source } of graph.sources) {
-    if (!source.replayable && !admits(guarantee, "live source")) {
+    const isAcknowledged = source.replayable === "until-acknowledged";
+    if (source.replayable !== true && !admits(guarantee, isAcknowledged ? "acknowledged source" : "live source")) {
       refuse(`guarantee "${guarantee}" needs sources that replay: current value is "${source.name}"`);
     }
   }

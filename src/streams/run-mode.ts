@@ -38,7 +38,9 @@ export const passesOf = (job: string, graph: Graph, mode: RunMode): Effect.Effec
   if (mode !== "available-now" && (typeof mode !== "object" || mode === null || !("every" in mode))) {
     return refuse('mode must be "continuous", "available-now" or { every }', inWords(mode));
   }
-  const silent = graph.sources.find(({ source }) => !source.bounded && !(source.reportsLag ?? source.replayable));
+  const silent = graph.sources.find(({ source }) =>
+    !source.bounded && !(source.reportsLag ?? source.replayable === true)
+  );
   if (silent !== undefined) {
     return refuse(
       "a run of what is available needs sources that end or that say when they have nothing more right now",

@@ -9,6 +9,7 @@ export { memory, type MemorySink } from "./sinks/memory.ts";
 export { ndjson, type NdjsonSinkOptions } from "./sinks/ndjson.ts";
 export { table, type TableMarker, type TableOptions } from "./sinks/table.ts";
 export type {
+  Acknowledged,
   AppendOnly,
   End,
   ForfeitedOutput,

@@ -42,7 +42,7 @@ export interface SourceBatch<out A> {
  * A source of records.
  *
  * `A` is what it yields, `E` is `DecodeError` when records can be undecodable and `never` otherwise, `R` the services it
- * needs, and `S` is `LiveOnly` when it cannot replay.
+ * needs, and `S` is `LiveOnly` when it cannot replay, `Acknowledged` when it replays what was not acknowledged.
  *
  * A split read twice from the same position yields the same records in the same order; batch boundaries may differ.
  */
@@ -58,11 +58,14 @@ export interface Source<out A, out E, out R, out S> {
    * batch. Default: false for bounded sources; others are never waited for.
    */
   readonly paced?: boolean;
-  /** Whether a split can be read again from a recorded position. */
-  readonly replayable: boolean;
+  /**
+   * Whether a split can be read again from a recorded position; or `"until-acknowledged"` when whoever sends the records
+   * repeats those that were not acknowledged, at new positions.
+   */
+  readonly replayable: boolean | "until-acknowledged";
   /**
    * Whether a source that is not bounded says when it has nothing more right now, by a batch with a `lag` of 0. A run of
-   * what is available needs that. Default: as `replayable`.
+   * what is available needs that. Default: whether `replayable` is true.
    */
   readonly reportsLag?: boolean;
   /** The unit of {@link SourceBatch.lag}. */
@@ -75,4 +78,15 @@ export interface Source<out A, out E, out R, out S> {
     from: Position | null,
     batchRecordsMax: number,
   ) => Stream.Stream<SourceBatch<A>, SourceError, R>;
+  /**
+   * Acknowledges: is told where each split stands in the stored state, at every start before anything is read, and after
+   * each epoch that was committed. Whatever happens to the process now, the records before these positions have had their
+   * effect on the state and are not wanted again. Their output is stored with them, except under at-most-once, and may
+   * still be on its way to the sinks.
+   *
+   * One call at a time, the positions never go back, and the next epoch is not committed before the call has ended. One
+   * may be missing when the process dies after a commit: the call at the next start stands for it. A failure is a failure
+   * of the source; output is published all the same.
+   */
+  readonly committed?: (positions: ReadonlyMap<string, Position | null>) => Effect.Effect<void, SourceError, R>;
 }

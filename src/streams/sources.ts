@@ -6,7 +6,7 @@
 export { array } from "./sources/array.ts";
 export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";
 export { generate, type GenerateOptions, paceBatchMillisMax, paceCatchUpMillisMax } from "./sources/generate.ts";
-export { make, type SourceOptions } from "./sources/make.ts";
+export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
 export { type Position, Rejected, rejectedBytesMax, type Source, type SourceBatch } from "./source.ts";
 export { DecodeError, DecodeErrorBase, SourceError, SourceErrorBase } from "./errors.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { LiveOnly } from "../../exactly-once/sink.ts";
+import type { Acknowledged, LiveOnly } from "../../exactly-once/sink.ts";
 import type { Effect, Stream } from "effect";
 import type { DecodeError, SourceError } from "../errors.ts";
 import type { Position, Source, SourceBatch } from "../source.ts";
 
 /** What {@link make} makes a source of. */
-export interface SourceOptions<A, R, Rejects extends boolean, Replays extends boolean> {
+export interface SourceOptions<A, R, Rejects extends boolean, Replays extends boolean | "until-acknowledged"> {
   /** A stable name, unique in the job: positions are recorded under it. */
   readonly name: string;
   /** Whether every split ends. Splits of bounded sources are merged in a deterministic order. */
@@ -18,7 +18,7 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
   readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
   /**
    * Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. Unless
-   * `replays` is false, a split read again from a position must yield the same records in the same order.
+   * `replays` says otherwise, a split read again from a position must yield the same records in the same order.
    */
   readonly read: (
     split: string,
@@ -33,7 +33,9 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    */
   readonly rejects?: Rejects;
   /**
-   * Whether a split can be read again from a recorded position. A source that cannot is refused by exactly-once jobs.
+   * Whether a split can be read again from a recorded position. `false`: what was in flight is lost in a crash, so only
+   * at-most-once jobs take it. `"until-acknowledged"`: whoever sends the records repeats those that `committed` has not
+   * acknowledged, at new positions, so only exactly-once jobs refuse it.
    *
    * @default {true}
    */
@@ -48,7 +50,7 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    * Whether a source that is not bounded says when it has nothing more right now, by a batch with a `lag` of 0 (an empty
    * one, if need be). A run of what is available (`mode: "available-now"`) ends a split there.
    *
-   * @default {replays}
+   * @default {replays === true}
    */
   readonly reportsLag?: boolean;
   /**
@@ -57,7 +59,22 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    * @default {"records"}
    */
   readonly lagUnit?: "records" | "bytes";
+  /**
+   * Acknowledges: is told where each split stands in the stored state (`null`: before its first record), at every start
+   * of the job before anything is read, and after each epoch that was committed. The records before these positions are
+   * not wanted again, whatever happens. The next epoch waits for it; its failure is a failure of the source.
+   *
+   * @default {undefined} Nobody is told.
+   */
+  readonly committed?: (positions: ReadonlyMap<string, Position | null>) => Effect.Effect<void, SourceError, R>;
 }
+
+/**
+ * What a source is attached as to a job, by what it says of `replays`: nothing, `Acknowledged` or `LiveOnly`.
+ */
+export type ReplayEnd<Replays extends boolean | "until-acknowledged"> = Replays extends true ? never
+  : Replays extends "until-acknowledged" ? Acknowledged
+  : LiveOnly;
 
 /**
  * Makes a source of one's own from a list of splits and a way to read one.
@@ -88,19 +105,25 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
  * assert.deepEqual(batch.records, [49, 64, 81]);
  * ```
  */
-export function make<A, R = never, const Rejects extends boolean = false, const Replays extends boolean = true>(
+export function make<
+  A,
+  R = never,
+  const Rejects extends boolean = false,
+  const Replays extends boolean | "until-acknowledged" = true,
+>(
   options: SourceOptions<A, R, Rejects, Replays>,
-): Source<A, Rejects extends false ? never : DecodeError, R, Replays extends true ? never : LiveOnly> {
-  const { name, bounded, splits, read, replays, lagUnit, paced, reportsLag } = options;
+): Source<A, Rejects extends false ? never : DecodeError, R, ReplayEnd<Replays>> {
+  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, committed } = options;
   return {
     "~weir/Source": undefined as never,
     name,
     bounded,
-    replayable: replays ?? true,
-    reportsLag: reportsLag ?? replays ?? true,
+    replayable: replays,
+    reportsLag: reportsLag ?? replays === true,
     lagUnit: lagUnit ?? "records",
     paced: paced ?? false,
     splits,
     read,
+    ...(committed === undefined ? {} : { committed }),
   };
 }
