@@ -13,7 +13,14 @@ import type { Delta } from "./delta.ts";
 import { compareDeltas, DeltaPacker, unpackDeltas, weightOf } from "./delta-codec.ts";
 import type { KvError, StateCorrupted } from "./errors.ts";
 import type { Kv } from "./kv.ts";
-import { type Chunk, type SegmentName, SegmentPacker, segmentReader, type SegmentRef } from "./segment.ts";
+import {
+  type Chunk,
+  type SegmentName,
+  SegmentPacker,
+  type SegmentReader,
+  segmentReader,
+  type SegmentRef,
+} from "./segment.ts";
 
 /** How many segments of one tier are merged into one; also the ratio of sizes from one tier to the next. */
 export const compactionFanIn = 8;
@@ -160,7 +167,7 @@ const mergedDelta = (merged: Merging, oldest: boolean): Delta => {
 
 /** Where one of the merged segments has come to. */
 interface Cursor {
-  readonly reader: ReturnType<typeof segmentReader>;
+  readonly reader: SegmentReader<Array<Delta>>;
   deltas: Array<Delta>;
   at: number;
 }
@@ -183,13 +190,17 @@ export const compactSegments = <E>(
   Effect.gen(function* () {
     const packer = new SegmentPacker(job, options.name);
     const packed = new DeltaPacker(packer);
-    const cursors: Array<Cursor> = segments.map((ref) => ({ reader: segmentReader(kv, job, ref), deltas: [], at: 0 }));
+    const cursors: Array<Cursor> = segments.map((ref) => ({
+      reader: segmentReader(kv, job, ref, unpackDeltas),
+      deltas: [],
+      at: 0,
+    }));
     /** Reads on where a cursor is at the end of its block. */
     const fill = Effect.fnUntraced(function* (cursor: Cursor) {
       while (cursor.at === cursor.deltas.length) {
         const block = yield* cursor.reader.next;
         if (block === null) return false;
-        cursor.deltas = unpackDeltas(block.value);
+        cursor.deltas = block.value;
         cursor.at = 0;
       }
       return true;

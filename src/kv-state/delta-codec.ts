@@ -59,9 +59,30 @@ const packBlock = (deltas: ReadonlyArray<Delta>): Uint8Array => {
   return serialize(block);
 };
 
-/** The deltas of a block, in the order in which they were packed. Their arrays share the block's memory. */
+const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+
+const malformed = (what: string): never => {
+  throw new TypeError(what);
+};
+
+/** Checks that a value has the form of a {@link Block}, column by column. */
+const checkBlock = (block: unknown): Block => {
+  if (!Array.isArray(block)) return malformed("it must hold a list of columns");
+  const [headers, keys, rows, numbers, objects, removed] = block;
+  if (!Array.isArray(headers) || headers.length % headerFields > 0) malformed("its first column must hold headers");
+  if (!Array.isArray(keys) || !Array.isArray(objects)) malformed("its keys and objects must be lists");
+  if (!(rows instanceof Uint32Array) || !(removed instanceof Uint32Array)) malformed("its rows must be whole numbers");
+  if (!(numbers instanceof Float64Array)) malformed("its numbers must be numbers");
+  return block as Block;
+};
+
+/**
+ * The deltas of a block, in the order in which they were packed. Their arrays share the block's memory.
+ *
+ * @throws {TypeError} If it is no such block: what its headers promise must be there, and nothing else.
+ */
 export const unpackDeltas = (block: unknown): Array<Delta> => {
-  const [headers, keys, rows, numbers, objects, removed] = block as Block;
+  const [headers, keys, rows, numbers, objects, removed] = checkBlock(block);
   const deltas: Array<Delta> = [];
   let keysAt = 0;
   let rowsAt = 0;
@@ -71,6 +92,10 @@ export const unpackDeltas = (block: unknown): Array<Delta> => {
   for (let at = 0; at < headers.length; at += headerFields) {
     const [partition, namespace, dropped, firstNewRow, keyCount, rowCount, width, objectCount, removedCount] = headers
       .slice(at + 1, at + headerFields) as Array<number>;
+    if (typeof headers[at] !== "string" || !Number.isFinite(namespace)) malformed("its headers must name tables");
+    const counts = [partition, dropped, firstNewRow, keyCount, rowCount, width, objectCount, removedCount];
+    if (!counts.every(isCount)) malformed("its headers must hold whole numbers");
+    if (objectCount > 0 && objectCount !== rowCount) malformed("each of its rows must have its objects");
     deltas.push({
       table: headers[at] as string,
       partition,
@@ -85,6 +110,9 @@ export const unpackDeltas = (block: unknown): Array<Delta> => {
       removed: removed.subarray(removedAt, removedAt += removedCount),
     });
   }
+  const isWhole = keysAt === keys.length && rowsAt === rows.length && numbersAt === numbers.length &&
+    objectsAt === objects.length && removedAt === removed.length;
+  if (!isWhole) malformed("its columns must be as long as its headers say");
   return deltas;
 };
 

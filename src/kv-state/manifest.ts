@@ -74,32 +74,33 @@ export const manifestLabel = "manifest";
 // The stored form is short, because it is written with every epoch: tuples instead of objects, claims by number.
 
 const StoredSegment = Schema.Tuple([
-  Schema.Number, // epoch
-  Schema.Number, // claim, an index of `claims`
-  Schema.Number, // attempt
-  Schema.Number, // part
-  Schema.Number, // chunks
-  Schema.Number, // bytes
-  Schema.Number, // checksum
+  Schema.Natural, // epoch
+  Schema.Natural, // claim, an index of `claims`
+  Schema.Natural, // attempt
+  Schema.Natural, // part
+  Schema.Natural, // chunks
+  Schema.Natural, // bytes
+  Schema.Natural, // checksum
 ]);
 
 const StoredManifest = Schema.Struct({
   version: Schema.Literal(manifestVersion),
   job: Schema.String,
   lineage: Schema.String,
-  epoch: Schema.Number,
+  epoch: Schema.Natural,
   claim: Schema.String,
-  attempt: Schema.Number,
-  keyedPartitions: Schema.Number,
+  attempt: Schema.Natural,
+  keyedPartitions: Schema.Natural,
   fingerprints: Schema.Record(Schema.String, Schema.String),
   claims: Schema.Array(Schema.String),
   control: Schema.NullOr(StoredSegment),
   state: Schema.Array(StoredSegment),
   sinks: Schema.Array(
-    Schema.Tuple([Schema.String, Schema.Number, Schema.Number, Schema.Number, Schema.Number, Schema.Number]),
+    // The bytes of rows are what a sink says they are.
+    Schema.Tuple([Schema.String, Schema.Natural, Schema.Natural, Schema.Number, Schema.Natural, Schema.Number]),
   ),
   outbox: Schema.Array(
-    Schema.Tuple([Schema.Number, Schema.String, Schema.Number, Schema.Number, Schema.NullOr(StoredSegment)]),
+    Schema.Tuple([Schema.Natural, Schema.String, Schema.Natural, Schema.Number, Schema.NullOr(StoredSegment)]),
   ),
 });
 
@@ -206,6 +207,10 @@ export const decodeManifest = (
     }
     const stored = decoded.success;
     if (stored.job !== job) return incompatible("its manifest must be its own", stored.job, job);
+    const unknownClaim = segmentsOf(stored).find(([, claim]) => claim >= stored.claims.length);
+    if (unknownClaim !== undefined) {
+      return incompatible("its segments must be of claims that it lists", unknownClaim[1], stored.claims.length);
+    }
     const segment = ([epoch, claim, attempt, part, chunks, bytes, checksum]: StoredSegment): SegmentRef => ({
       epoch,
       claim: stored.claims[claim],
@@ -241,6 +246,9 @@ export const decodeManifest = (
     };
     return Effect.succeed(manifest);
   });
+
+const segmentsOf = ({ control, state, outbox }: typeof StoredManifest.Type): Array<StoredSegment> =>
+  [control, ...state, ...outbox.map(([, , , , segment]) => segment)].filter((segment) => segment !== null);
 
 const show = (value: unknown): string => JSON.stringify(value) ?? String(value);
 

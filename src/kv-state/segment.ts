@@ -146,13 +146,34 @@ function* packHalving(packer: SegmentPacker, rows: ReadonlyArray<unknown>): Gene
 }
 
 /** Hands out the blocks of a stored segment, one at a time. */
-export interface SegmentReader {
+export interface SegmentReader<out A> {
   /** The next block, or `null` after the last. */
-  readonly next: Effect.Effect<{ readonly value: unknown } | null, KvError | StateCorrupted>;
+  readonly next: Effect.Effect<{ readonly value: A } | null, KvError | StateCorrupted>;
 }
 
-/** Reads a segment back, verifying every chunk, a few chunks ahead at most. */
-export const segmentReader = (kv: Kv, job: string, ref: SegmentRef): SegmentReader => {
+/** The value of a block as it was packed. */
+const asPacked = (value: unknown): unknown => value;
+
+/** The rows of a block that was packed with {@link packRows}. @throws {TypeError} If it holds anything else. */
+export const rowsOf = (value: unknown): Array<unknown> => {
+  if (Array.isArray(value)) return value;
+  throw new TypeError("it must hold a list of rows");
+};
+
+/**
+ * Reads a segment back, verifying every chunk, a few chunks ahead at most.
+ *
+ * `decode` makes of a block's value what it is to be. What it throws says that the segment is damaged, as a wrong checksum
+ * does: a bug that stores something else is not read as if it were state.
+ */
+export function segmentReader(kv: Kv, job: string, ref: SegmentRef): SegmentReader<unknown>;
+export function segmentReader<A>(kv: Kv, job: string, ref: SegmentRef, decode: (value: unknown) => A): SegmentReader<A>;
+export function segmentReader(
+  kv: Kv,
+  job: string,
+  ref: SegmentRef,
+  decode: (value: unknown) => unknown = asPacked,
+): SegmentReader<unknown> {
   const identity = identityOf(job, ref);
   const ahead: Array<unknown> = [];
   let fetched = 0;
@@ -175,7 +196,7 @@ export const segmentReader = (kv: Kv, job: string, ref: SegmentRef): SegmentRead
     });
   });
 
-  const next: SegmentReader["next"] = Effect.gen(function* () {
+  const next: SegmentReader<unknown>["next"] = Effect.gen(function* () {
     const parts: Array<Uint8Array> = [];
     while (index < ref.chunks) {
       if (ahead.length === 0) yield* fetch;
@@ -191,7 +212,7 @@ export const segmentReader = (kv: Kv, job: string, ref: SegmentRef): SegmentRead
       }
       if ((unsealed.flags & lastOfBlockFlag) !== 0) {
         try {
-          return { value: deserialize(joined(parts)) };
+          return { value: decode(deserialize(joined(parts))) };
         } catch (error) {
           return yield* corrupted(`a block cannot be decoded: ${String(error)}`);
         }
@@ -200,7 +221,7 @@ export const segmentReader = (kv: Kv, job: string, ref: SegmentRef): SegmentRead
     return parts.length === 0 ? null : yield* corrupted("its last block has no end");
   });
   return { next };
-};
+}
 
 const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   if (parts.length === 1) return parts[0];
@@ -213,14 +234,29 @@ const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return bytes;
 };
 
-/** Reads all blocks of a segment in order. */
-export const readSegment = (
+/** Reads all blocks of a segment in order; `decode` is as for {@link segmentReader}. */
+export function readSegment(
   kv: Kv,
   job: string,
   ref: SegmentRef,
   each: (block: unknown) => void,
-): Effect.Effect<void, KvError | StateCorrupted> =>
-  Effect.gen(function* () {
-    const reader = segmentReader(kv, job, ref);
+): Effect.Effect<void, KvError | StateCorrupted>;
+export function readSegment<A>(
+  kv: Kv,
+  job: string,
+  ref: SegmentRef,
+  each: (block: A) => void,
+  decode: (value: unknown) => A,
+): Effect.Effect<void, KvError | StateCorrupted>;
+export function readSegment(
+  kv: Kv,
+  job: string,
+  ref: SegmentRef,
+  each: (block: unknown) => void,
+  decode: (value: unknown) => unknown = asPacked,
+): Effect.Effect<void, KvError | StateCorrupted> {
+  return Effect.gen(function* () {
+    const reader = segmentReader(kv, job, ref, decode);
     for (let block = yield* reader.next; block !== null; block = yield* reader.next) each(block.value);
   });
+}
