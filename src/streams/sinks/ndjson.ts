@@ -11,6 +11,7 @@ import { Effect } from "effect";
 import { dirname } from "node:path";
 import { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
 import type { Publication, Sink, SinkContext, Transactional } from "../../exactly-once/sink.ts";
+import { type FileError, type FileHandle, Files, type FileSystem } from "../files.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** How many characters are gathered for one write, about. */
@@ -68,36 +69,33 @@ export function ndjson<A>(name: string, options: NdjsonSinkOptions<A>): Sink<A, 
       byteLength: utf8Bytes,
       open: (context) =>
         Effect.gen(function* () {
+          const files = yield* Files;
           const file = yield* Effect.acquireRelease(
-            attempt(name, 0, `open "${path}"`, () => openFile(path)),
-            (file) => Effect.sync(() => file.close()),
+            attempt(name, 0, `open "${path}"`, openFile(files, path)),
+            (file) => file.close,
           );
-          const { size } = yield* attempt(name, 0, `open "${path}"`, () => file.stat());
-          const error = mismatch(name, path, context, size);
+          const { sizeBytes } = yield* attempt(name, 0, `open "${path}"`, file.info);
+          const error = mismatch(name, path, context, sizeBytes);
           if (error !== null) return yield* error;
           return {
             marker: null,
             publish: (publication: Publication<string>) =>
-              attempt(name, publication.epoch, `write to "${path}"`, () => write(file, publication)),
+              attempt(name, publication.epoch, `write to "${path}"`, write(file, publication)),
             forfeit: ({ epoch, bytes, offset }) =>
-              attempt(name, epoch, `fill a gap in "${path}"`, () => fillGap(file, path, offset.bytes, bytes)),
+              attempt(name, epoch, `fill a gap in "${path}"`, fillGap(files, file, path, offset.bytes, bytes)),
           };
         }),
     },
   };
 }
 
-const openFile = async (path: string): Promise<Deno.FsFile> => {
-  const options = { write: true, create: true };
-  try {
-    return await Deno.open(path, options);
-  } catch (error) {
-    // The folder is made only when it is missing, so that permission to write the file alone is enough.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await Deno.mkdir(dirname(path), { recursive: true });
-    return await Deno.open(path, options);
-  }
-};
+/** The folder is made only when it is missing, so that permission to write the file alone is enough. */
+const openFile = (files: FileSystem, path: string): Effect.Effect<FileHandle, FileError> =>
+  Effect.catchIf(
+    files.openToWrite(path),
+    ({ reason }) => reason === "missing",
+    () => Effect.andThen(files.makeFolder(dirname(path)), files.openToWrite(path)),
+  );
 
 /** Why a file of this size cannot be the one that the job's state knows, if so. */
 const mismatch = (
@@ -132,38 +130,54 @@ const mismatch = (
 };
 
 /** Writes an epoch where the previous one ended, and waits until it is on disk. */
-const write = async (file: Deno.FsFile, { rows, offset }: Publication<string>): Promise<void> => {
-  await file.seek(offset.bytes, Deno.SeekMode.Start);
-  const encoder = new TextEncoder();
-  let text = "";
-  for (let i = 0; i < rows.length; i++) {
-    text += rows[i];
-    if (text.length < writeCharactersMin && i + 1 < rows.length) continue;
-    const bytes = encoder.encode(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    text = "";
-  }
-  await file.sync();
-};
+const write = (file: FileHandle, { rows, offset }: Publication<string>): Effect.Effect<void, FileError> =>
+  Effect.gen(function* () {
+    const encoder = new TextEncoder();
+    let at = offset.bytes;
+    let text = "";
+    for (let i = 0; i < rows.length; i++) {
+      text += rows[i];
+      if (text.length < writeCharactersMin && i + 1 < rows.length) continue;
+      const bytes = encoder.encode(text);
+      yield* file.write(bytes, at);
+      at += bytes.length;
+      text = "";
+    }
+    yield* file.sync;
+  });
 
 /**
  * Keeps the whole lines of an epoch that was being written when its process died, and makes the rest a blank line, so that
  * what follows stays where the job's state says it is and readers find nothing but lines.
  */
-const fillGap = async (file: Deno.FsFile, path: string, start: number, length: number): Promise<void> => {
-  const written = new Uint8Array(length);
-  using reader = await Deno.open(path, { read: true });
-  await reader.seek(start, Deno.SeekMode.Start);
-  let size = 0;
-  for (let read; size < length && (read = await reader.read(written.subarray(size))) !== null;) size += read;
-  if (size === length) return;
-  const kept = written.lastIndexOf(newline, size) + 1;
-  const blank = new Uint8Array(length - kept).fill(space);
-  blank[blank.length - 1] = newline;
-  await file.seek(start + kept, Deno.SeekMode.Start);
-  for (let filled = 0; filled < blank.length;) filled += await file.write(blank.subarray(filled));
-  await file.sync();
-};
+const fillGap = (
+  files: FileSystem,
+  file: FileHandle,
+  path: string,
+  start: number,
+  length: number,
+): Effect.Effect<void, FileError> =>
+  Effect.gen(function* () {
+    const written = new Uint8Array(length);
+    const size = yield* Effect.acquireUseRelease(
+      files.openToRead(path),
+      (reader) =>
+        Effect.gen(function* () {
+          let size = 0;
+          for (let count; size < length && (count = yield* reader.read(written.subarray(size), start + size)) > 0;) {
+            size += count;
+          }
+          return size;
+        }),
+      (reader) => reader.close,
+    );
+    if (size === length) return;
+    const kept = written.lastIndexOf(newline, size) + 1;
+    const blank = new Uint8Array(length - kept).fill(space);
+    blank[blank.length - 1] = newline;
+    yield* file.write(blank, start + kept);
+    yield* file.sync;
+  });
 
 const newline = 0x0a;
 const space = 0x20;
@@ -173,17 +187,13 @@ const attempt = <A>(
   sink: string,
   epoch: number,
   action: string,
-  run: () => Promise<A>,
+  operation: Effect.Effect<A, FileError>,
 ): Effect.Effect<A, SinkError> =>
-  Effect.uninterruptible(Effect.tryPromise({
-    try: run,
-    catch: (cause) =>
-      new SinkError({
-        message: `Cannot ${action} for sink "${sink}": ${cause instanceof Error ? cause.message : String(cause)}`,
-        sink,
-        epoch,
-        retryable: !(cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable ||
-          cause instanceof Deno.errors.IsADirectory),
-        cause,
-      }),
-  }));
+  Effect.uninterruptible(Effect.mapError(operation, ({ reason, message, cause }) =>
+    new SinkError({
+      message: `Cannot ${action} for sink "${sink}": ${message}`,
+      sink,
+      epoch,
+      retryable: reason === "other" || reason === "missing",
+      cause,
+    })));

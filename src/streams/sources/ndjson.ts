@@ -4,12 +4,13 @@
  * @module
  */
 import * as Schema from "@effect/schema";
-import { Cause, Effect, Result, type Scope, Stream } from "effect";
+import { Cause, Effect, Result, Stream } from "effect";
 import { SchemaJITCompiler } from "effect/schema";
-import { type DecodeError, SourceError } from "../errors.ts";
+import type { DecodeError, SourceError } from "../errors.ts";
 import { Rejected, type Source, type SourceBatch } from "../source.ts";
 import { Lines, readable } from "./lines.ts";
-import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
+import { openAt } from "./open-at.ts";
+import { messageOf, numericPosition, unknownSplit } from "./reading.ts";
 
 /** How many bytes a line may have unless an option says otherwise: 1 MiB. */
 export const lineBytesMaxDefault = 1_048_576;
@@ -87,12 +88,9 @@ export function ndjson<A>(name: string, options: NdjsonSourceOptions<A>): Source
       return Stream.unwrap(Effect.gen(function* () {
         const position = numericPosition(name, path, from, Number.MAX_SAFE_INTEGER);
         if (typeof position !== "number") return yield* position;
-        const { file, sizeBytes } = yield* openAt(name, path, position);
+        const { read, sizeBytes } = yield* openAt(name, path, position);
         const lines = new Lines(position, lineBytesMax);
-        const readBlock = Effect.map(
-          attempt(name, path, position, "read", () => file.read(lines.space())),
-          (count) => lines.filled(count ?? 0),
-        );
+        const readBlock = Effect.map(Effect.suspend(() => read(lines.space())), (count) => lines.filled(count));
         const batches = new Batches(lines, decode, sizeBytes, batchRecordsMax);
         const pull: Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> = Effect.suspend(() => {
           const batch = batches.next();
@@ -184,72 +182,3 @@ function lineDecoder<A>(
 
 /** How many characters of a line that is not UTF-8 a reason shows. */
 const excerptCharactersMax = 80;
-
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
-
-/** Opens a file where a line begins. */
-const openAt = (
-  source: string,
-  path: string,
-  position: number,
-): Effect.Effect<{ readonly file: Deno.FsFile; readonly sizeBytes: number }, SourceError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const file = yield* Effect.acquireRelease(
-      attempt(source, path, position, "open", () => Deno.open(path, { read: true })),
-      (file) => Effect.sync(() => file.close()),
-    );
-    const { size } = yield* attempt(source, path, position, "open", () => file.stat());
-    const cannotGoOn = (rule: string, value: string) =>
-      lastingError(
-        source,
-        path,
-        position,
-        `Cannot read on in "${path}" for source "${source}" as ${rule}: current value is ${value}`,
-      );
-    if (size < position) {
-      return yield* cannotGoOn(
-        `the file must not be shorter than the recorded position, which is ${position}`,
-        `${size} bytes`,
-      );
-    }
-    if (position > 0) {
-      const before = new Uint8Array(1);
-      yield* attempt(source, path, position, "read", async () => {
-        await file.seek(position - 1, Deno.SeekMode.Start);
-        await file.read(before);
-      });
-      if (before[0] !== "\n".charCodeAt(0) && position < size) {
-        return yield* cannotGoOn(
-          `a line must begin at the recorded position, which is ${position}`,
-          `the middle of a line, so the file has changed since`,
-        );
-      }
-    }
-    return { file, sizeBytes: size };
-  });
-
-/** Runs an operation on a file; what it throws names the file, the source and the split. */
-const attempt = <A>(
-  source: string,
-  path: string,
-  position: number,
-  action: "open" | "read",
-  run: () => Promise<A>,
-): Effect.Effect<A, SourceError> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (cause) =>
-      new SourceError({
-        message: cause instanceof Deno.errors.NotFound
-          ? `Cannot ${action} "${path}" for source "${source}" as there must be a file: current value is none`
-          : `Cannot ${action} "${path}" for source "${source}" (split "${path}", position ${position}): ` +
-            messageOf(cause),
-        source,
-        split: path,
-        position,
-        retryable: !(cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.PermissionDenied ||
-          cause instanceof Deno.errors.NotCapable || cause instanceof Deno.errors.IsADirectory),
-        cause,
-      }),
-  });

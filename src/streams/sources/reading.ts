@@ -59,3 +59,7 @@ export const indexPositions = (from: number, count: number): Float64Array => {
   for (let i = 0; i < count; i++) positions[i] = from + i + 1;
   return positions;
 };
+
+/** What was thrown, in words on one line. */
+export const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
