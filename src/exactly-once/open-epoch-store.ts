@@ -5,7 +5,6 @@
  */
 import { Effect, type Scope, Semaphore } from "effect";
 import { compareDeltas, DeltaPacker, unpackDeltas } from "../kv-state/delta-codec.ts";
-import type { KvError } from "../kv-state/errors.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
 import { chunkKeys, packRows, readSegment, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
 import { claimJob } from "./claim.ts";
