@@ -211,8 +211,9 @@ Deno.test("a dead letter is written as text where its bytes are UTF-8, else in b
     error: new DecodeError({ message: "is not JSON" }),
     raw,
     rawLength: raw.length,
+    rawForm: "bytes",
   });
-  const common = { source: "s", split: "0", position: 7, operator: "decode", reason: "is not JSON" };
+  const common = { source: "s", split: "0", position: 7, operator: "decode", reason: "is not JSON", rawForm: "bytes" };
   const text = sink.driver.encode(letter(new TextEncoder().encode("ü")));
   assert.deepEqual(JSON.parse(text), { ...common, raw: "ü", rawLength: 2 });
   const bytes = sink.driver.encode(letter(Uint8Array.of(0xff, 0)));
@@ -583,6 +584,7 @@ Deno.test("a sink's type states what it takes and how an epoch becomes visible, 
     error: new DecodeError({ message: "r" }),
     raw: new Uint8Array(),
     rawLength: 0,
+    rawForm: "bytes",
   };
   const buried: Flow<unknown, Transactional> = flowOf(dead).pipe(
     to(Sink.ndjson("dead", { path: "x", schema: deadLetterSchema })),

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { RawForm } from "./record-bytes.ts";
+
 /** An error on its way to the operator that handles errors, with the coordinates of its record. */
 export interface Letter {
   readonly source: string;
@@ -15,6 +17,7 @@ export interface Letter {
   readonly error: unknown;
   readonly raw: Uint8Array;
   readonly rawLength: number;
+  readonly rawForm: RawForm;
   /** Whether a function of the pipeline threw, rather than failed with an error of the flow's type. */
   readonly defect: boolean;
 }

@@ -5,6 +5,8 @@
  */
 import { endOfRound, type Mark, noMarks } from "./message.ts";
 import type { Letter } from "./receiver.ts";
+import { recordBytes } from "./record-bytes.ts";
+import { inWords } from "../windows/in-words.ts";
 
 /** What is known of a split, by its number. */
 export interface SplitName {
@@ -12,8 +14,8 @@ export interface SplitName {
   readonly split: string;
 }
 
-/** How many bytes of a value a letter carries at most, when the value did not come as bytes. */
-const letterBytesMax = 4_096;
+/** How many characters of what an error says a letter carries at most. */
+export const reasonCharactersMax = 4_096;
 
 /**
  * How often a record may be divided in an actor before its parts can no longer be told from those of the actors before:
@@ -92,7 +94,6 @@ export class TaskContext {
   /** A letter about the current record. */
   letter(operator: string, error: unknown, value: unknown, defect: boolean): Letter {
     const { source, split } = this.splits[this.split];
-    const raw = new TextEncoder().encode(inWords(value));
     return {
       source,
       split,
@@ -100,27 +101,26 @@ export class TaskContext {
       operator,
       reason: reasonOf(error),
       error,
-      raw: raw.subarray(0, letterBytesMax),
-      rawLength: raw.length,
+      ...recordBytes(value),
       defect,
     };
   }
 }
 
-/** What an error says of itself. */
+/** What an error says of itself, cut at {@link reasonCharactersMax}. Anything can be thrown, so this never throws. */
 export const reasonOf = (error: unknown): string => {
-  if (error instanceof Error && error.message !== "") return error.message;
-  if (typeof error === "object" && error !== null && "_tag" in error) {
-    return "message" in error && error.message !== "" ? `${error._tag}: ${error.message}` : String(error._tag);
-  }
-  return String(error);
+  const reason = wordsOf(error);
+  return reason.length <= reasonCharactersMax ? reason : `${reason.slice(0, reasonCharactersMax - 1)}…`;
 };
 
-const inWords = (value: unknown): string => {
+const wordsOf = (error: unknown): string => {
   try {
-    return JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}n` : part) ?? String(value);
+    if (typeof error !== "object" || error === null) return String(error);
+    const message = "message" in error && typeof error.message === "string" ? error.message : "";
+    if (error instanceof Error) return message === "" ? String(error) : message;
+    if (!("_tag" in error)) return inWords(error);
+    return message === "" ? String(error._tag) : `${String(error._tag)}: ${message}`;
   } catch {
-    // A value that contains itself has no JSON; its type is all there is to say.
-    return Object.prototype.toString.call(value);
+    return inWords(error);
   }
 };

@@ -5,7 +5,11 @@
  */
 import * as Schema from "@effect/schema";
 import { SchemaTransformation } from "effect";
+import type { RawForm } from "../actors/record-bytes.ts";
 import type { Position } from "./source.ts";
+
+export { type RawForm, recordBytesMax } from "../actors/record-bytes.ts";
+export { reasonCharactersMax } from "../actors/task-context.ts";
 
 /** A record that could not be handled. `E` is the type of what went wrong. */
 export interface DeadLetter<out E> {
@@ -17,14 +21,25 @@ export interface DeadLetter<out E> {
   readonly position: Position;
   /** The name of the operator that refused it. */
   readonly operator: string;
-  /** What went wrong, in words. */
+  /** What went wrong, in words, cut at `Flow.reasonCharactersMax` (4,096). */
   readonly reason: string;
-  /** What went wrong. */
+  /**
+   * What went wrong. Where a function of the pipeline threw something that cannot be copied, such as a promise, it is an
+   * `Error` with the words of `reason`.
+   */
   readonly error: E;
-  /** The record's bytes, cut at `Source.rejectedBytesMax`. Empty where the record never had bytes of its own. */
+  /**
+   * The record's bytes: those that the source read, cut at `Source.rejectedBytesMax` (4,096); or, of an operator further on,
+   * the record that it was given as JSON, cut at `Flow.recordBytesMax` (32,768). See {@link DeadLetter.rawForm}.
+   */
   readonly raw: Uint8Array;
   /** How many bytes the whole record has. */
   readonly rawLength: number;
+  /**
+   * What `raw` is: the `"bytes"` that the source read; the record that the operator was given, as `"json"`; or `"words"`
+   * about a record that JSON cannot express, such as one that holds a bigint, a Map or NaN, or that contains itself.
+   */
+  readonly rawForm: RawForm;
 }
 
 /** A dead letter as JSON. It has `raw` when the bytes are UTF-8, and `rawBase64` when they are not. */
@@ -45,7 +60,11 @@ export interface DeadLetterJson {
   readonly rawBase64?: string;
   /** See {@link DeadLetter.rawLength}. */
   readonly rawLength: number;
+  /** See {@link DeadLetter.rawForm}. Letters of earlier versions have none, and count as `"words"`. */
+  readonly rawForm?: RawForm;
 }
+
+const rawForm = Schema.Literals(["bytes", "json", "words"]);
 
 const fields = {
   source: Schema.String,
@@ -60,9 +79,10 @@ const json = Schema.Struct({
   ...fields,
   raw: Schema.optionalKey(Schema.String),
   rawBase64: Schema.optionalKey(Schema.String),
+  rawForm: Schema.optionalKey(rawForm),
 });
 
-const letter = Schema.Struct({ ...fields, error: Schema.Unknown, raw: Schema.Uint8Array });
+const letter = Schema.Struct({ ...fields, rawForm, error: Schema.Unknown, raw: Schema.Uint8Array });
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -95,6 +115,7 @@ const bytesToJson = (bytes: Uint8Array): { readonly raw: string } | { readonly r
  *   error: new Error("is not JSON"),
  *   raw: new TextEncoder().encode("{oh}"),
  *   rawLength: 4,
+ *   rawForm: "bytes" as const,
  * };
  * assert.deepEqual(Schema.encodeSync(Flow.deadLetterSchema)(letter), {
  *   source: "flights",
@@ -104,6 +125,7 @@ const bytesToJson = (bytes: Uint8Array): { readonly raw: string } | { readonly r
  *   reason: "is not JSON",
  *   raw: "{oh}",
  *   rawLength: 4,
+ *   rawForm: "bytes",
  * });
  * ```
  */
@@ -111,8 +133,9 @@ export const deadLetterSchema: Schema.Codec<DeadLetter<unknown>, DeadLetterJson>
   Schema.decodeTo(
     letter,
     SchemaTransformation.transform<DeadLetter<unknown>, DeadLetterJson>({
-      decode: ({ raw, rawBase64, ...rest }) => ({
+      decode: ({ raw, rawBase64, rawForm, ...rest }) => ({
         ...rest,
+        rawForm: rawForm ?? "words",
         error: null,
         raw: rawBase64 === undefined ? new TextEncoder().encode(raw ?? "") : Uint8Array.fromBase64(rawBase64),
       }),

@@ -38,6 +38,13 @@ export { deduplicate, type DeduplicateOptions } from "./flow-deduplicate.ts";
 export { topN, type TopNOptions } from "./flow-top-n.ts";
 export { type Ranked, rankedSchema } from "./ranked.ts";
 export type { Append, EventTime, Keyed, NoEventTime, NotKeyed, Update } from "./flow-states.ts";
-export { type DeadLetter, type DeadLetterJson, deadLetterSchema } from "./dead-letter.ts";
+export {
+  type DeadLetter,
+  type DeadLetterJson,
+  deadLetterSchema,
+  type RawForm,
+  reasonCharactersMax,
+  recordBytesMax,
+} from "./dead-letter.ts";
 export { lateSchema, windowChangeSchema, windowResultSchema } from "./window-schemas.ts";
 export type { Key } from "../kv-state/key.ts";

@@ -304,5 +304,6 @@ const letterOf = (rejected: Rejected, source: string, split: string, position: P
   error: new DecodeError({ message: rejected.reason }),
   raw: rejected.raw,
   rawLength: rejected.rawLength,
+  rawForm: "bytes",
   defect: false,
 });

@@ -4,16 +4,27 @@
  * @module
  */
 
-/** A value for a person to read: texts in quotes, so that an empty one is seen too; objects as JSON. */
+/**
+ * A value for a person to read: texts in quotes, so that an empty one is seen too; objects as JSON. It never throws: where
+ * a value has no JSON, or its getters throw, its type is all that is said.
+ */
 export const inWords = (value: unknown): string => {
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value !== "string" && (typeof value !== "object" || value === null)) return String(value);
-  const kind = typeof value === "string" || Array.isArray(value) ? "" : kindOf(value);
   try {
-    return kind + JSON.stringify(value, (_name, part) => typeof part === "bigint" ? `${part}n` : part);
+    if (typeof value !== "string" && (typeof value !== "object" || value === null)) return String(value);
+    const kind = typeof value === "string" || Array.isArray(value) ? "" : kindOf(value);
+    const json = JSON.stringify(value, (_name, part) => typeof part === "bigint" ? `${part}n` : part);
+    return json === undefined ? typeOf(value) : kind + json;
   } catch {
-    // A value that contains itself has no JSON; its type is all there is to say.
+    return typeOf(value);
+  }
+};
+
+const typeOf = (value: unknown): string => {
+  try {
     return Object.prototype.toString.call(value);
+  } catch {
+    return `[${typeof value}]`;
   }
 };
 

@@ -6,6 +6,7 @@
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
+import { inWords } from "../../windows/in-words.ts";
 import type { DelayHistogram, DelaySnapshot } from "../../windows/delay-histogram.ts";
 import { SplitWatermarks, type SplitWatermarkState } from "../../windows/split-watermarks.ts";
 import { endOfTime, timestampMax, type WatermarkStrategy } from "../../windows/watermark.ts";
@@ -67,9 +68,12 @@ export class EventTimeOperator implements Receiver, Stateful {
     let time;
     try {
       time = this.#timestamp(value);
-      if (!(Math.abs(time) <= timestampMax)) {
+      // Types do not see everything: null and texts pass for numbers where they are compared.
+      if (typeof time !== "number" || !(Math.abs(time) <= timestampMax)) {
         throw new RangeError(
-          `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${time}`,
+          `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${
+            inWords(time)
+          }`,
         );
       }
       if (this.#context.split !== this.#split) {

@@ -9,6 +9,7 @@ import type { Delivery } from "../../actors/replay.ts";
 import type { Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
+import { inWords } from "../../windows/in-words.ts";
 import type { MapEffectNode } from "../node.ts";
 
 /**
@@ -30,7 +31,7 @@ export const mapEffectBatch = (options: {
     const { size, values, keys, times, watermarks } = batch.columns;
     const exits: Array<Exit.Exit<unknown, unknown>> = new Array(size);
     const run = (row: number): Effect.Effect<void, never, unknown> =>
-      Effect.suspend(() => node.f(values[row])).pipe(
+      Effect.suspend(() => effectOf(node.f(values[row]))).pipe(
         Effect.exit,
         Effect.map((exit) => void (exits[row] = exit)),
       );
@@ -59,3 +60,9 @@ export const mapEffectBatch = (options: {
     };
     return { batch, receiver, marks, deliver };
   });
+
+/** An Effect that a function gave. Types do not see everything: run, a promise would end the fiber, not the Effect. */
+const effectOf = (given: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<unknown, unknown, unknown> => {
+  if (Effect.isEffect(given)) return given;
+  throw new TypeError(`Cannot run a record as its function must give an Effect: current value is ${inWords(given)}`);
+};

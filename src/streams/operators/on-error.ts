@@ -53,8 +53,9 @@ export class OnErrorOperator implements Receiver, Stateful {
       this.counters.dropped++;
     } else {
       this.counters.deadLetters++;
-      const { defect: _, ...deadLetter } = letter;
-      this.#handling.record(deadLetter satisfies DeadLetter<unknown>, undefined, NaN, beginningOfTime);
+      const { defect, ...deadLetter } = letter;
+      const error = defect ? copyable(letter) : letter.error;
+      this.#handling.record({ ...deadLetter, error } satisfies DeadLetter<unknown>, undefined, NaN, beginningOfTime);
     }
   }
 
@@ -70,6 +71,16 @@ export class OnErrorOperator implements Receiver, Stateful {
     Object.assign(this.counters, snapshot);
   }
 }
+
+/** What was thrown or, where a sink could not keep that, an error with its words. */
+const copyable = ({ error, reason }: Letter): unknown => {
+  try {
+    structuredClone(error);
+    return error;
+  } catch {
+    return new Error(reason);
+  }
+};
 
 /** The end of the job that a letter means where nothing handles it. */
 export const userCodeError = (job: string, letter: Letter): UserCodeError =>
