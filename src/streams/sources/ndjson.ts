@@ -140,12 +140,12 @@ class Batches<A> {
 }
 
 /** What a line without any JSON decodes to. */
-const blank: unique symbol = Symbol("blank");
+export const blank: unique symbol = Symbol("blank");
 const blankLine = /^[ \t\r]*$/; // The white space of JSON.
 const byteOrderMark = "\uFEFF";
 
 /** Decodes the current line. The fast path is `JSON.parse` and the Schema's parser; everything else is a rejection. */
-function lineDecoder<A>(
+export function lineDecoder<A>(
   schema: Schema.ConstraintDecoder<A>,
   lineBytesMax: number,
 ): (lines: Lines) => A | Rejected | typeof blank {
