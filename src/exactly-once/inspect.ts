@@ -6,6 +6,7 @@
 import { Effect } from "effect";
 import type { IncompatibleState, KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv } from "../kv-state/kv.ts";
+import { readSegment } from "../kv-state/segment.ts";
 import { readManifest } from "./claim.ts";
 import type { Fingerprints, SinkProgress, UnpublishedOutput } from "./epoch-store.ts";
 import { progressOf, unpublishedOutputs } from "./outbox.ts";
@@ -24,6 +25,8 @@ export interface JobSummary {
   readonly keyedPartitions: number;
   /** The code that wrote the state. */
   readonly fingerprints: Fingerprints;
+  /** The control value of that epoch; `undefined` before the first. */
+  readonly control: unknown;
   /** The segments that recovery reads, and their bytes. */
   readonly state: {
     /** How many there are. */
@@ -42,9 +45,12 @@ export const inspect = (
   kv: Kv,
   job: string,
 ): Effect.Effect<JobSummary | null, KvError | IncompatibleState | StateCorrupted> =>
-  Effect.map(readManifest(kv, job), (found) => {
+  Effect.gen(function* () {
+    const found = yield* readManifest(kv, job);
     if (found === null) return null;
     const { manifest } = found;
+    let control: unknown;
+    if (manifest.control !== null) yield* readSegment(kv, job, manifest.control, (block) => void (control = block));
     return {
       job,
       lineage: manifest.lineage,
@@ -52,6 +58,7 @@ export const inspect = (
       claim: manifest.claim,
       keyedPartitions: manifest.keyedPartitions,
       fingerprints: manifest.fingerprints,
+      control,
       state: {
         segments: manifest.state.length,
         bytes: manifest.state.reduce((sum, segment) => sum + segment.bytes, 0),

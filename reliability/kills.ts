@@ -1,0 +1,64 @@
+/**
+ * Kills the process of a job a thousand times, and checks after each kill that nothing that was acknowledged is gone, and
+ * at the end of each job that its output is that of one that nobody disturbed.
+ *
+ * ```sh
+ * deno task kills                        # 1,000 kills
+ * deno task kills --kills=50 --seed=7    # as many as one wants, at the times of a seed
+ * ```
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { type Killed, killUntil, runUndisturbed, sumOf } from "./killing.ts";
+import { unlessMissing } from "./outputs.ts";
+
+/** How many jobs are killed at the same time. */
+const lanes = 2;
+/** Every how many kills a line says how far it is. */
+const progressKills = 50;
+/** One kill in so many is followed by a run with its input cut at the positions of the state. */
+const restoreShare = 5;
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: "string", default: "1000" },
+    seed: { type: "string", default: String(1 + Math.floor(Math.random() * 999_999)) },
+  },
+});
+const [kills, seed] = [Number(values.kills), Number(values.seed)];
+if (![kills, seed].every((value) => Number.isSafeInteger(value) && value > 0)) {
+  console.error("--kills and --seed take a whole number above 0");
+  Deno.exit(1);
+}
+
+const folder = `.weir/kills/${seed}`;
+await Deno.remove(folder, { recursive: true }).catch(unlessMissing(undefined));
+const began = performance.now();
+const seconds = (): string => `${((performance.now() - began) / 1_000).toFixed(0)} s`;
+const inWords = ({ kills, jobs, epochs, unheard, restored }: Killed): string =>
+  `${kills} kills over ${jobs} jobs, ${epochs} epochs acknowledged, 0 lost; ${unheard} committed and not heard of; ` +
+  `${restored} states taken on and recounted`;
+
+console.log(`kills: ${kills}, seed ${seed}`);
+const undisturbed = await runUndisturbed(folder, seed);
+const sofar = new Map<number, Killed>();
+let said = 0;
+await Promise.all(Array.from({ length: lanes }, async (_, lane) => {
+  const killed = await killUntil({
+    folder: `${folder}/lane-${lane}`,
+    undisturbed,
+    seed: seed * lanes + lane,
+    kills: Math.floor((kills + lane) / lanes),
+    restoreShare,
+    onKill: (killed) => {
+      const sum = sumOf(sofar.set(lane, killed).values());
+      if (sum.kills < said + progressKills) return;
+      said = sum.kills;
+      console.log(`${seconds()}: ${inWords(sum)}`);
+    },
+  });
+  sofar.set(lane, killed);
+}));
+console.log(`kills: ${inWords(sumOf(sofar.values()))}, every output exact, in ${seconds()}`);
+await Deno.remove(folder, { recursive: true });
