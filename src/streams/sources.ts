@@ -6,7 +6,23 @@
 export { array } from "./sources/array.ts";
 export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";
 export { generate, type GenerateOptions, paceBatchMillisMax, paceCatchUpMillisMax } from "./sources/generate.ts";
+export {
+  closeMillisMax,
+  http,
+  type HttpAddress,
+  httpDefaults,
+  type HttpSourceOptions,
+  retryAfterSeconds,
+} from "./sources/http.ts";
 export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
-export { type Position, Rejected, rejectedBytesMax, type Source, type SourceBatch } from "./source.ts";
+export {
+  InPlaceOfRecord,
+  type Position,
+  Rejected,
+  rejectedBytesMax,
+  type Source,
+  type SourceBatch,
+  WatermarkNotice,
+} from "./source.ts";
 export { DecodeError, DecodeErrorBase, SourceError, SourceErrorBase } from "./errors.ts";
