@@ -1,7 +1,7 @@
 /** Watermarks: what the strategies say, how splits and flows come together, who is idle, and who has to wait. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Effect, Schedule } from "effect";
+import { Effect, Schedule, Stream } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { TaskContext } from "../src/actors/task-context.ts";
 import { MergeOperator } from "../src/streams/operators/merge.ts";
@@ -1056,4 +1056,65 @@ Deno.test("a source that feeds two flows of a job feeds both", async () => {
     Job.run(Job.make({ name: "twice", guarantee: "exactly-once", flows }), { state: ":memory:" }),
   );
   assert.deepEqual([a.values(), b.values()], [[1, 2, 3], [1, 2, 3]]);
+});
+
+// ── what a source knows ─────────────────────────────────────────────────────────────────────────────────────────────
+
+// order       3   [20]   15   21   [7]   8        [n]: the source says that nothing before n is to come
+// watermark   -∞   3-5…  20   20   20    20       bound 5: by records alone it would be at 16 last
+// window 10   0 fires at [20]; 15 and 8 come after their windows
+Deno.test("a notice of the source moves the watermark at its place among the records, at every batch size", async () => {
+  const notices = [3, new Source.WatermarkNotice(20), 15, 21, new Source.WatermarkNotice(7), 8];
+  for (const batchRecordsMax of [1, 2, 3, 100]) {
+    for (const crashAt of [-1, 1, 2, 3]) {
+      const source = Source.make<number>({
+        name: "known",
+        bounded: true,
+        splits: Effect.succeed(["0"]),
+        read: (_split, from, batchRecordsMax) => {
+          const first = Number(from ?? 0);
+          const indexes = Array.from({ length: notices.length - first }, (_, k) => first + k);
+          return Stream.fromIterable(indexes).pipe(
+            Stream.rechunk(batchRecordsMax),
+            Stream.chunks,
+            Stream.map((chunk) => ({ records: chunk.map((k) => notices[k]), positions: chunk.map((k) => k + 1) })),
+          );
+        },
+      });
+      const rows = Sink.memory<Window.WindowResult<string, number>>("rows");
+      const late = Sink.memory<Window.Late<number, string>>("late");
+      const job = Job.make({
+        name: "notices",
+        guarantee: "exactly-once",
+        flows: [
+          Flow.from(source).pipe(
+            Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.boundedOutOfOrderness(5) }),
+            Flow.keyBy(() => "all"),
+            Flow.window("tens", { assigner: Window.tumbling(10), aggregate: Aggregate.count, late }),
+            Flow.to(rows),
+          ),
+        ],
+      });
+      const kv = memoryKv();
+      kv.onCommit((commit) => commit === crashAt ? "crash-after" : "ok");
+      await runToEnd(job, { kv, batchRecordsMax, epochRecordsMax: 1 });
+      assert.deepEqual(rows.values().map(({ window, value }) => [window.start, value]), [[0, 1], [20, 1]]);
+      assert.deepEqual(late.values().map(({ value, watermark }) => [value, watermark]), [[15, 20], [8, 20]]);
+    }
+  }
+});
+
+Deno.test("a notice that is no date ends the job", async () => {
+  const source = Source.make<number>({
+    name: "wrong",
+    bounded: true,
+    splits: Effect.succeed(["0"]),
+    read: () => Stream.make({ records: [new Source.WatermarkNotice(NaN)], positions: [1] }),
+  });
+  const flow = Flow.from(source).pipe(
+    Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.monotonic }),
+    Flow.to(Sink.memory("out")),
+  );
+  const job = Job.make({ name: "wrong", guarantee: "exactly-once", flows: [flow] });
+  await assert.rejects(runToEnd(job, { kv: memoryKv() }), /must be a date in epoch milliseconds: current value is NaN/);
 });

@@ -17,7 +17,7 @@ import { beginningOfTime, endOfTime } from "../windows/watermark.ts";
 import { align, ownWatermark } from "./alignment.ts";
 import type { SourceEntry } from "./assembly.ts";
 import type { EventTimeOperator } from "./operators/event-time.ts";
-import { type Position, Rejected } from "./source.ts";
+import { InPlaceOfRecord, type Position, Rejected, WatermarkNotice } from "./source.ts";
 import { Silences } from "./silences.ts";
 import type { SplitReader } from "./split-reader.ts";
 import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
@@ -201,8 +201,13 @@ export const runIngest = (
           context.position = positions[i];
           context.ordinal = ordinal++;
           const record = records[i];
-          if (record instanceof Rejected) entry.letter(letterOf(record, source, split, positions[i]));
-          else entry.record(record, undefined, NaN, beginningOfTime);
+          if (!(record instanceof InPlaceOfRecord)) {
+            entry.record(record, undefined, NaN, beginningOfTime);
+          } else if (record instanceof Rejected) {
+            entry.letter(letterOf(record, source, split, positions[i]));
+          } else if (record instanceof WatermarkNotice) {
+            for (const eventTime of eventTimes) eventTime.raise(reader.split, record.watermark);
+          }
         }
       });
       // A split ends in a round of its own: so every watermark that its records made is passed on before the last one.

@@ -9,8 +9,14 @@ import type { SourceError } from "./errors.ts";
 /** Where to read on in a split. It is kept in the manifest, so it is a plain number or string. */
 export type Position = number | string;
 
+/** What stands in a batch in the place of a record. */
+export abstract class InPlaceOfRecord {
+  /** Exists so that nothing else is taken for one. */
+  protected readonly inPlaceOfRecord: true = true;
+}
+
 /** What a source hands over for a record that it could not decode. It stands in the batch in the record's place. */
-export class Rejected {
+export class Rejected extends InPlaceOfRecord {
   /** Made by a source, in the place of a record. */
   constructor(
     /** Which rule stopped it. */
@@ -19,7 +25,24 @@ export class Rejected {
     readonly raw: Uint8Array,
     /** How many bytes the whole record has. */
     readonly rawLength: number,
-  ) {}
+  ) {
+    super();
+  }
+}
+
+/**
+ * What a source hands over when it knows more of the progress of event time than its records say: that no record of this
+ * split with an earlier event time is to come. It moves the split's watermark as a record of a later time would, in every
+ * `Flow.eventTime` before the first Effect and window, and never moves it back. It is replayed as records are.
+ */
+export class WatermarkNotice extends InPlaceOfRecord {
+  /** Made by a source, in the place of a record. */
+  constructor(
+    /** The watermark, in epoch milliseconds. */
+    readonly watermark: number,
+  ) {
+    super();
+  }
 }
 
 /** How many bytes of an undecodable record a dead letter carries at most. */
@@ -28,7 +51,7 @@ export const rejectedBytesMax = 4_096;
 /** Some consecutive records of one split. */
 export interface SourceBatch<out A> {
   /** The records, in the order of the split. */
-  readonly records: ReadonlyArray<A | Rejected>;
+  readonly records: ReadonlyArray<A | Rejected | WatermarkNotice>;
   /** `positions[i]` is where to read on after `records[i]`. */
   readonly positions: ArrayLike<Position>;
   /**

@@ -118,6 +118,26 @@ export class SplitWatermarks {
     return true;
   }
 
+  /**
+   * Moves the watermark of a split up to an instant that is known otherwise, as a record of a later time would. Returns
+   * true when the merged watermark has moved.
+   *
+   * @throws {RangeError} If it is not a date.
+   */
+  raise(split: number, watermark: number): boolean {
+    if (!(Math.abs(watermark) <= timestampMax)) {
+      throw new RangeError(
+        `Cannot move a watermark as it must be a date in epoch milliseconds: current value is ${watermark}`,
+      );
+    }
+    if (this.#status[split] === idle) this.#status[split] = active;
+    if (watermark > this.#own(split)) {
+      this.#said[split] = watermark;
+      if (this.#followers === null) this.#greatest[split] = watermark + this.#bound;
+    }
+    return this.#recompute();
+  }
+
   /** Notes that a split has ended. Returns true when the merged watermark has moved. */
   end(split: number): boolean {
     this.#status[split] = ended;

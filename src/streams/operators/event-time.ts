@@ -121,6 +121,13 @@ export class EventTimeOperator implements Receiver, Stateful {
     if (place !== undefined) this.#watermarks.end(place);
   }
 
+  /** Moves a split's watermark, of which its source knows more than its records say. */
+  raise(split: number, watermark: number): void {
+    const place = this.#places.get(split);
+    if (place === undefined || !this.#watermarks.raise(place, watermark) || !this.#eager) return;
+    this.#next.watermark(this.#watermarks.merged);
+  }
+
   /** The watermark of one split; undefined when the split does not come here. */
   watermarkOf(split: number): number | undefined {
     const place = this.#places.get(split);
