@@ -17,6 +17,8 @@ import { parseArgs } from "node:util";
 const lanesMax = 2;
 /** How long a failing lane's output may be to be shown as a whole, in characters; of a longer one the end is. */
 const outputCharactersMax = 20_000;
+/** After how many failing portions it ends early, as something is wrong that more of it will not tell. */
+const failedMax = 20;
 /** The seeds that lanes are given are below this. */
 const seedsMax = 1_000_000_000;
 
@@ -121,7 +123,7 @@ const portion = async ({ name, args }: Lane, portionSeed: number): Promise<void>
 console.log(`soak: seed ${seed}, ${minutes} minutes`);
 let turn = 0;
 await Promise.all(Array.from({ length: lanesMax }, async () => {
-  while (!stopped) {
+  while (!stopped && failed.length < failedMax) {
     const lane = lanes[turn % lanes.length];
     await portion(lane, 1 + (seed + turn++ * 7_919) % seedsMax);
   }
