@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inWords } from "./in-words.ts";
 import { type CountAssigner, greatestCommonDivisor, type OneWindow, type SeveralWindows } from "./assigner.ts";
 
 /**
@@ -13,7 +14,7 @@ export const countSlicesMax = 4_096;
 const positiveCount = (what: string, count: number): number => {
   if (!Number.isSafeInteger(count) || count <= 0) {
     throw new RangeError(
-      `Cannot make a window of records as ${what} must be a whole number above 0: current value is ${count}`,
+      `Cannot make a window of records as ${what} must be a whole number above 0: current value is ${inWords(count)}`,
     );
   }
   return count;

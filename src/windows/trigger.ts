@@ -9,6 +9,7 @@
  */
 import type { Duration } from "effect";
 import type { ByEventTime, WithoutEventTime } from "./assigner.ts";
+import { inWords } from "./in-words.ts";
 import { millisOf, wholeAboveZero } from "./millis-of.ts";
 
 /** Fires at most once in the life of a window, so it fires one result for each key. */
@@ -157,7 +158,7 @@ const positiveMillis = (what: string, input: Duration.Input): number =>
 export const afterCount = (count: number): Condition<WithoutEventTime> => {
   if (!Number.isSafeInteger(count) || count <= 0) {
     throw new RangeError(
-      `Cannot make a trigger as its count must be a whole number above 0: current value is ${count}`,
+      `Cannot make a trigger as its count must be a whole number above 0: current value is ${inWords(count)}`,
     );
   }
   return condition("no event time", { _tag: "AfterCount", count });

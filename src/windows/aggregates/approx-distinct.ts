@@ -4,9 +4,11 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
+import { inWords } from "../in-words.ts";
 import { assertDistinguishable, type Distinguishable } from "./distinguishable.ts";
 import { hash53 } from "./hash.ts";
-import { estimate, precisionOf, record } from "./hyper-log-log.ts";
+import { estimate, precisionOf, record, runMaxOf } from "./hyper-log-log.ts";
+import { SchemaRefusal, storedList } from "./state-schema.ts";
 
 /** The least standard error that can be asked for: 64 kilobytes an accumulator. */
 const errorMin = 0.005;
@@ -59,14 +61,18 @@ export const approxDistinct = <A>(
   } = {},
 ): Aggregate<A, number, Merges> => {
   const { standardError = defaultError } = options;
-  if (!(standardError >= errorMin && standardError <= errorMax)) {
+  if (!(typeof standardError === "number" && standardError >= errorMin && standardError <= errorMax)) {
     throw new RangeError(
-      `Cannot estimate a count as standardError must be from ${errorMin} to ${errorMax}: current value is ${standardError}`,
+      `Cannot estimate a count as standardError must be from ${errorMin} to ${errorMax}: current value is ${
+        inWords(standardError)
+      }`,
     );
   }
   const precision = precisionOf(standardError);
   const registers = 2 ** precision;
   const hashesKept = registers / registersPerHash;
+  const runMax = runMaxOf(precision);
+  const isHash = (item: unknown): boolean => Number.isSafeInteger(item) && (item as number) >= 0;
 
   const addHash = (sketch: Sketch, hash: number): Sketch => {
     if (sketch instanceof Uint8Array) {
@@ -98,7 +104,13 @@ export const approxDistinct = <A>(
     numbers: 0,
     objects: [{
       encode: (sketch) => sketch instanceof Uint8Array ? sketch.slice() : [...sketch as ReadonlySet<number>],
-      decode: (stored) => stored instanceof Uint8Array ? stored.slice() : new Set(stored as ReadonlyArray<number>),
+      decode: (stored) => {
+        if (!(stored instanceof Uint8Array)) {
+          return new Set(storedList<number>(stored, "a list of hashes", isHash, hashesKept));
+        }
+        if (stored.length === registers && stored.every((run) => run <= runMax)) return stored.slice();
+        throw new SchemaRefusal(`Expected ${registers} registers up to ${runMax}, got ${stored.length}`);
+      },
     }],
     reset: (_n, _i, o, j) => void (o[j] = new Set<number>()),
     add: (_n, _i, o, j, value) => {

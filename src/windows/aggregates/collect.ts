@@ -4,7 +4,8 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
-import { codec, describe, type StateSchema } from "./state-schema.ts";
+import { inWords } from "../in-words.ts";
+import { codec, describe, type StateSchema, storedList } from "./state-schema.ts";
 
 /** What {@link collect} answers. */
 export interface Collected<out B> {
@@ -38,7 +39,9 @@ export const collect = <A, B>(
 ): Aggregate<A, Collected<B>, Merges> => {
   const { atMost } = options;
   if (!Number.isSafeInteger(atMost) || atMost <= 0) {
-    throw new RangeError(`Cannot collect as atMost must be a whole number above 0: current value is ${atMost}`);
+    throw new RangeError(
+      `Cannot collect as atMost must be a whole number above 0: current value is ${inWords(atMost)}`,
+    );
   }
   const one = codec(schema);
   return {
@@ -48,7 +51,7 @@ export const collect = <A, B>(
     numbers: 1,
     objects: [{
       encode: (list) => (list as ReadonlyArray<B>).map(one.encode),
-      decode: (list) => (list as ReadonlyArray<unknown>).map(one.decode),
+      decode: (list) => storedList(list, "a list of values", () => true, atMost).map(one.decode),
     }],
     reset: (n, i, o, j) => {
       n[i] = 0;

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
-import { assertDistinguishable, type Distinguishable } from "./distinguishable.ts";
+import { inWords } from "../in-words.ts";
+import { assertDistinguishable, type Distinguishable, isDistinguishable } from "./distinguishable.ts";
+import { storedList } from "./state-schema.ts";
 
 /** What {@link distinct} answers. */
 export interface DistinctCount {
@@ -42,7 +44,7 @@ export const distinct = <A>(
   const { atMost } = options;
   if (!Number.isSafeInteger(atMost) || atMost <= 0) {
     throw new RangeError(
-      `Cannot count distinct values as atMost must be a whole number above 0: current value is ${atMost}`,
+      `Cannot count distinct values as atMost must be a whole number above 0: current value is ${inWords(atMost)}`,
     );
   }
   const isExceeded = (n: Float64Array, i: number): boolean => n[i] !== 0;
@@ -57,7 +59,8 @@ export const distinct = <A>(
     numbers: 1, // 1 if there are more than may be kept
     objects: [{
       encode: (seen) => [...seen as ReadonlySet<Distinguishable>],
-      decode: (stored) => new Set(stored as ReadonlyArray<Distinguishable>),
+      decode: (stored) =>
+        new Set(storedList<Distinguishable>(stored, "a list of different values", isDistinguishable, atMost)),
     }],
     reset: (n, i, o, j) => {
       n[i] = 0;

@@ -21,6 +21,9 @@ const errorOfOne = 1.04;
 /** How many bits choose the register, so that the standard error is at most `error`. */
 export const precisionOf = (error: number): number => Math.ceil(Math.log2((errorOfOne / error) ** 2));
 
+/** The greatest number that a register holds. */
+export const runMaxOf = (precision: number): number => hashBits - precision + 1;
+
 /** The zeros that a word of 32 bits, which is not 0, ends with. */
 const trailingZeros = (word: number): number => 31 - Math.clz32(word & -word);
 
@@ -34,7 +37,7 @@ export const record = (registers: Uint8Array, precision: number, hash: number): 
   let run: number;
   if (rest !== 0) run = trailingZeros(rest) + 1;
   else if (high !== 0) run = 32 - precision + trailingZeros(high) + 1;
-  else run = hashBits - precision + 1;
+  else run = runMaxOf(precision);
   if (run > registers[register]) registers[register] = run;
 };
 
@@ -71,7 +74,7 @@ const tau = (notFull: number): number => {
 /** How many different hashes there were, about. */
 export const estimate = (registers: Uint8Array, precision: number): number => {
   const m = registers.length;
-  const full = hashBits - precision + 1;
+  const full = runMaxOf(precision);
   const counts = new Uint32Array(full + 1);
   for (const run of registers) counts[run]++;
   let z = m * tau(1 - counts[full] / m);

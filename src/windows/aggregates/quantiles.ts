@@ -4,7 +4,9 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
+import { inWords } from "../in-words.ts";
 import { bins } from "./dd-sketch.ts";
+import { SchemaRefusal, storedList } from "./state-schema.ts";
 
 /** The least relative error that can be asked for: the numbers of bins still fit into 32 bits. */
 const relativeErrorMin = 1e-6;
@@ -57,16 +59,18 @@ export const quantiles = <A>(
   } = {},
 ): Aggregate<A, ReadonlyArray<number>, Merges> => {
   const asked = quantiles.slice();
-  if (asked.length === 0 || !asked.every((q) => q >= 0 && q <= 1)) {
+  if (asked.length === 0 || !asked.every((q) => typeof q === "number" && q >= 0 && q <= 1)) {
     throw new RangeError(
-      `Cannot estimate quantiles as they must be numbers from 0 to 1: current value is [${asked.join(", ")}]`,
+      `Cannot estimate quantiles as they must be numbers from 0 to 1: current value is [${
+        asked.map(String).join(", ")
+      }]`,
     );
   }
   const { relativeError = defaultRelativeError } = options;
-  if (!(relativeError >= relativeErrorMin && relativeError < relativeErrorMax)) {
+  if (!(typeof relativeError === "number" && relativeError >= relativeErrorMin && relativeError < relativeErrorMax)) {
     throw new RangeError(
       `Cannot estimate quantiles as relativeError must be at least ${relativeErrorMin} and less than ` +
-        `${relativeErrorMax}: current value is ${relativeError}`,
+        `${relativeErrorMax}: current value is ${inWords(relativeError)}`,
     );
   }
   const { of: binOf, middle } = bins(relativeError);
@@ -79,7 +83,10 @@ export const quantiles = <A>(
     objects: [{
       encode: (counts) => inOrder(counts as Counts).flat(),
       decode: (stored) => {
-        const flat = stored as ReadonlyArray<number>;
+        const isWhole = (item: unknown, k: number): boolean =>
+          Number.isSafeInteger(item) && (k % 2 === 0 || item as number > 0);
+        const flat = storedList<number>(stored, "bins and counts in turn", isWhole, Infinity);
+        if (flat.length % 2 > 0) throw new SchemaRefusal(`Expected a count for each bin, got ${flat.length} numbers`);
         const counts: Counts = new Map();
         for (let k = 0; k < flat.length; k += 2) counts.set(flat[k], flat[k + 1]);
         return counts;

@@ -6,6 +6,7 @@
 import * as Schema from "@effect/schema";
 import { SchemaRepresentation } from "effect";
 import type { ObjectCodec } from "../aggregate.ts";
+import { inWords } from "../in-words.ts";
 
 /**
  * A Schema whose values can be encoded and decoded without services.
@@ -22,6 +23,21 @@ export class SchemaRefusal extends Error {
     super((cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " "), { cause });
   }
 }
+
+/**
+ * A stored list of which each item is what it must be.
+ *
+ * @throws {SchemaRefusal} If it is anything else.
+ */
+export const storedList = <T>(
+  stored: unknown,
+  rule: string,
+  holds: (item: unknown, k: number) => boolean,
+  lengthMax: number,
+): ReadonlyArray<T> => {
+  if (Array.isArray(stored) && stored.length <= lengthMax && stored.every(holds)) return stored;
+  throw new SchemaRefusal(`Expected ${rule}, got ${inWords(stored)}`);
+};
 
 /** Stores the values of a Schema. */
 export const codec = <T>(schema: StateSchema<T>): ObjectCodec => ({
@@ -49,6 +65,10 @@ export const keptCodec = <T>(schema: StateSchema<T>): ObjectCodec => {
   const one = codec(schema);
   return {
     encode: (kept) => kept === undefined ? undefined : [one.encode((kept as readonly [T])[0])],
-    decode: (stored) => stored === undefined ? undefined : [one.decode((stored as readonly [unknown])[0])],
+    decode: (stored) => {
+      if (stored === undefined) return undefined;
+      if (Array.isArray(stored) && stored.length === 1) return [one.decode(stored[0])];
+      throw new SchemaRefusal(`Expected a list of one value, got ${inWords(stored)}`);
+    },
   };
 };

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Aggregate, Merges } from "../aggregate.ts";
+import { inWords } from "../in-words.ts";
 import { ascending, descending, type Order } from "./order.ts";
-import { codec, describe, type StateSchema } from "./state-schema.ts";
+import { codec, describe, SchemaRefusal, type StateSchema, storedList } from "./state-schema.ts";
 
 /** A value that is kept, and the number that gives it its place. It is never changed. */
 interface Entry<out B> {
@@ -23,7 +24,9 @@ const firstN = <A, B>(
   { n: atMost }: { readonly n: number },
 ): Aggregate<A, ReadonlyArray<B>, Merges> => {
   if (!Number.isSafeInteger(atMost) || atMost <= 0) {
-    throw new RangeError(`Cannot take the ${name} as n must be a whole number above 0: current value is ${atMost}`);
+    throw new RangeError(
+      `Cannot take the ${name} as n must be a whole number above 0: current value is ${inWords(atMost)}`,
+    );
   }
   const one = codec(schema);
   /** Where a number belongs, behind those that it is level with; `atMost` if it is not among the first. */
@@ -50,7 +53,9 @@ const firstN = <A, B>(
     objects: [{
       encode: (list) => (list as ReadonlyArray<Entry<B>>).flatMap(({ by, value }) => [by, one.encode(value)]),
       decode: (stored) => {
-        const flat = stored as ReadonlyArray<unknown>;
+        const isItem = (item: unknown, k: number): boolean => k % 2 > 0 || typeof item === "number";
+        const flat = storedList(stored, "numbers and values in turn", isItem, 2 * atMost);
+        if (flat.length % 2 > 0) throw new SchemaRefusal(`Expected a value for each number, got ${flat.length} items`);
         const list: Array<Entry<B>> = [];
         for (let k = 0; k < flat.length; k += 2) {
           list.push({ by: flat[k] as number, value: one.decode(flat[k + 1]) as B });

@@ -8,6 +8,7 @@
  */
 import type { Duration } from "effect";
 import { bucketOf, delayBuckets, upToOf } from "../delay-histogram.ts";
+import { inWords } from "../in-words.ts";
 import { millisOf, notNegative } from "../millis-of.ts";
 import { beginningOfTime, type FollowingStrategy, type WatermarkFollower } from "../watermark.ts";
 
@@ -63,9 +64,11 @@ const boundRecords = 64;
 export const adaptive = (options: AdaptiveOptions): FollowingStrategy => {
   const { lossRate } = options;
   const check = (option: string, rule: string, value: number, holds: boolean): void => {
-    if (!holds) throw new RangeError(`Cannot make a watermark as ${option} must be ${rule}: current value is ${value}`);
+    if (!holds) {
+      throw new RangeError(`Cannot make a watermark as ${option} must be ${rule}: current value is ${inWords(value)}`);
+    }
   };
-  check("lossRate", "above 0 and below 1", lossRate, lossRate > 0 && lossRate < 1);
+  check("lossRate", "above 0 and below 1", lossRate, typeof lossRate === "number" && lossRate > 0 && lossRate < 1);
   const { min: minBound = 0, max: maxBound = boundMillisMax } = options;
   const min = millisOf("make a watermark", "min", minBound, notNegative);
   const max = millisOf("make a watermark", "max", maxBound, {
