@@ -20,6 +20,9 @@ const sinceStartShare = 3;
 /** How many readings each file has. */
 const readingsCount = 3_000;
 
+/** How many jobs are killed at the same time: while a process loads there is time to check what another one has left. */
+const lanes = 3;
+
 /** What was done to a job, and seen. */
 export interface Killed {
   readonly kills: number;
@@ -57,8 +60,8 @@ export interface Undisturbed {
 }
 
 /** Writes the input to a folder, and runs the job over it once without a kill. */
-export const runUndisturbed = async (folder: string, seed: number): Promise<Undisturbed> => {
-  const files = await writeReadings(`${folder}/input`, seed, readingsCount);
+export const runUndisturbed = async (folder: string, seed: number, readings = readingsCount): Promise<Undisturbed> => {
+  const files = await writeReadings(`${folder}/input`, seed, readings);
   const undisturbed = { files, folder: `${folder}/undisturbed` };
   const { end } = startWorker(undisturbed.folder, files);
   assert.equal((await end)?.say, "ended");
@@ -67,14 +70,14 @@ export const runUndisturbed = async (folder: string, seed: number): Promise<Undi
 };
 
 /** The sum of what was done in several places. */
-export const sumOf = (all: Iterable<Killed>): Killed => {
+const sumOf = (all: Iterable<Killed>): Killed => {
   const sum = { kills: 0, jobs: 0, epochs: 0, unheard: 0, restored: 0 };
   for (const one of all) for (const name of Object.keys(sum) as Array<keyof Killed>) sum[name] += one[name];
   return sum;
 };
 
-/** Kills processes until `kills` of them are dead, one job after the other, and checks what each has left. */
-export const killUntil = async (options: {
+/** How the processes of a job are killed. */
+interface Killing {
   readonly folder: string;
   readonly undisturbed: Undisturbed;
   readonly seed: number;
@@ -82,7 +85,27 @@ export const killUntil = async (options: {
   /** One kill in so many is followed by a run with its input cut at the positions of the state. */
   readonly restoreShare: number;
   readonly onKill?: (killed: Killed) => void;
-}): Promise<Killed> => {
+}
+
+/** Kills processes until `kills` of them are dead, of several jobs at the same time, and checks what each has left. */
+export const killInLanes = async (options: Killing): Promise<Killed> => {
+  const { folder, seed, kills, onKill = () => {} } = options;
+  const sofar = new Map<number, Killed>();
+  await Promise.all(Array.from({ length: lanes }, async (_, lane) => {
+    const killed = await killUntil({
+      ...options,
+      folder: `${folder}/lane-${lane}`,
+      seed: seed * lanes + lane,
+      kills: Math.floor((kills + lane) / lanes),
+      onKill: (killed) => onKill(sumOf(sofar.set(lane, killed).values())),
+    });
+    sofar.set(lane, killed);
+  }));
+  return sumOf(sofar.values());
+};
+
+/** Kills processes until `kills` of them are dead, one job after the other. */
+const killUntil = async (options: Killing): Promise<Killed> => {
   const { undisturbed, seed, restoreShare, onKill = () => {} } = options;
   const { files } = undisturbed;
   const random = randomOf(seed);
@@ -90,6 +113,8 @@ export const killUntil = async (options: {
   while (killed.kills < options.kills) {
     const folder = `${options.folder}/job-${killed.jobs}`;
     let told = 0;
+    // A process may be killed before it has made it.
+    await Deno.mkdir(folder, { recursive: true });
     for (;;) {
       const isEnough = killed.kills >= options.kills;
       const worker = startWorker(folder, files);

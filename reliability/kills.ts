@@ -10,11 +10,9 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Killed, killUntil, runUndisturbed, sumOf } from "./killing.ts";
+import { type Killed, killInLanes, runUndisturbed } from "./killing.ts";
 import { unlessMissing } from "./outputs.ts";
 
-/** How many jobs are killed at the same time. */
-const lanes = 2;
 /** Every how many kills a line says how far it is. */
 const progressKills = 50;
 /** One kill in so many is followed by a run with its input cut at the positions of the state. */
@@ -42,23 +40,18 @@ const inWords = ({ kills, jobs, epochs, unheard, restored }: Killed): string =>
 
 console.log(`kills: ${kills}, seed ${seed}`);
 const undisturbed = await runUndisturbed(folder, seed);
-const sofar = new Map<number, Killed>();
 let said = 0;
-await Promise.all(Array.from({ length: lanes }, async (_, lane) => {
-  const killed = await killUntil({
-    folder: `${folder}/lane-${lane}`,
-    undisturbed,
-    seed: seed * lanes + lane,
-    kills: Math.floor((kills + lane) / lanes),
-    restoreShare,
-    onKill: (killed) => {
-      const sum = sumOf(sofar.set(lane, killed).values());
-      if (sum.kills < said + progressKills) return;
-      said = sum.kills;
-      console.log(`${seconds()}: ${inWords(sum)}`);
-    },
-  });
-  sofar.set(lane, killed);
-}));
-console.log(`kills: ${inWords(sumOf(sofar.values()))}, every output exact, in ${seconds()}`);
+const killed = await killInLanes({
+  folder,
+  undisturbed,
+  seed,
+  kills,
+  restoreShare,
+  onKill: (sofar) => {
+    if (sofar.kills < said + progressKills) return;
+    said = sofar.kills;
+    console.log(`${seconds()}: ${inWords(sofar)}`);
+  },
+});
+console.log(`kills: ${inWords(killed)}, every output exact, in ${seconds()}`);
 await Deno.remove(folder, { recursive: true });

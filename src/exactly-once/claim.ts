@@ -170,13 +170,23 @@ const isUnused = (
  */
 export const claimJob = (kv: Kv, options: EpochStoreOptions): Effect.Effect<Claim, OpenError> =>
   Effect.gen(function* () {
-    const { job, keyedPartitions, fingerprints } = options;
+    const { job, keyedPartitions, fingerprints, claims } = options;
+    const claimed = (claim: Claim): Claim => {
+      claims?.clear();
+      claims?.add(claim.id);
+      return claim;
+    };
     let failure: KvError | null = null;
     for (let attempt = 0; attempt < claimAttemptsMax; attempt++) {
       const found = yield* readManifest(kv, job);
+      const owner = found?.manifest.claim;
+      if (owner !== undefined && claims !== undefined && claims.size > 0 && !claims.has(owner)) {
+        return yield* fenced(job, Array.from(claims).at(-1)!, "go on with the state");
+      }
       if (found !== null) yield* checkCompatible(found.manifest, options);
       else if (!(yield* isUnused(kv, options))) continue;
       const id = yield* randomId;
+      claims?.add(id);
       const manifest: Manifest = found !== null ? { ...found.manifest, claim: id, attempt: 0 } : {
         job,
         lineage: yield* randomId,
@@ -203,14 +213,15 @@ export const claimJob = (kv: Kv, options: EpochStoreOptions): Effect.Effect<Clai
       }));
       if (Result.isSuccess(outcome)) {
         if (outcome.success === null) continue;
-        return { id, check: { key, versionstamp: outcome.success }, manifest, versionstamp: outcome.success };
+        const versionstamp = outcome.success;
+        return claimed({ id, check: { key, versionstamp }, manifest, versionstamp });
       }
       // The outcome is unknown. The id is random, so if its key is there, this very commit was applied.
       failure = outcome.failure;
       const entry = yield* Effect.mapError(kv.get(key), () => outcome.failure);
       if (entry !== null) {
         const { versionstamp } = entry;
-        return { id, check: { key, versionstamp }, manifest, versionstamp };
+        return claimed({ id, check: { key, versionstamp }, manifest, versionstamp });
       }
       if (!failure.retryable) return yield* failure;
       yield* pauseBeforeRetry(attempt + 1);

@@ -110,6 +110,12 @@ export interface EpochStoreOptions {
    * to be one of those under a new name. Default: false.
    */
   readonly alone?: boolean;
+  /**
+   * The claims under which the caller may have owned the job before. Where there are any and the job is owned under
+   * another one, it was taken over, and opening it fails with {@link Fenced} instead of taking it back. A claim is added
+   * when it is tried, and stands alone once it is made. Default: the job is taken over from whoever owns it.
+   */
+  readonly claims?: Set<string>;
 }
 
 /** What can stop a job from being opened. */

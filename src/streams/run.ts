@@ -136,6 +136,8 @@ interface Control {
 /** What a run shares with the world outside over all its restarts. */
 interface RunState {
   stop: boolean;
+  /** The claims of earlier attempts and passes: they go on, and take nothing back from a process that has taken over. */
+  readonly claims: Set<string>;
   restarts: number;
   /** Wakes whatever of the attempt waits: the ingest, or the rest between two passes. */
   notify: () => void;
@@ -219,7 +221,13 @@ const checkOptions = (job: string, options: RunOptions): Effect.Effect<void, Inv
 export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<RunningJob, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     forgetAsyncContexts();
-    const state: RunState = { stop: false, restarts: -1, notify: () => {}, metrics: () => emptyMetrics(job.name) };
+    const state: RunState = {
+      stop: false,
+      claims: new Set(),
+      restarts: -1,
+      notify: () => {},
+      metrics: () => emptyMetrics(job.name),
+    };
     const done = yield* Deferred.make<JobSummary, JobError>();
     const attempt = Effect.suspend(() => {
       state.restarts++;
@@ -337,6 +345,7 @@ const runPass = (
       keyedPartitions,
       fingerprints: fingerprints(job),
       alone: true,
+      claims: state.claims,
     });
     const control = store.recovered.control as Control | undefined;
 

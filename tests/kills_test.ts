@@ -1,0 +1,96 @@
+/** Processes that are killed, taken over and woken from the dead, over real files. */
+import assert from "node:assert/strict";
+import { killInLanes, runUndisturbed } from "../reliability/killing.ts";
+import { startWorker } from "../reliability/process.ts";
+import { below, randomOf } from "../reliability/random.ts";
+import { verifyEnded, verifyKilled } from "../reliability/verify.ts";
+
+const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
+
+const inFolder = async (body: (folder: string) => Promise<void>): Promise<void> => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+};
+
+const delay = (millis: number): Promise<void> => new Promise((wake) => setTimeout(wake, millis));
+
+/** How many readings a file has where one run after the other is to end. */
+const fewReadings = 800;
+
+// epochs        1    2    3    4    5    6 …            the end
+//               |----|----|--x                          SIGKILL at any time, a hundred times over several jobs
+//                         |----|----|-x
+// told          1    2    3    4    5                   whatever was told of is there,
+// positions          =         =                        and state, output and positions are of one instant
+Deno.test("a hundred kills lose no acknowledged epoch, and the outputs are those of an undisturbed run", () =>
+  inFolder(async (folder) => {
+    const undisturbed = await runUndisturbed(folder, seed);
+    const killed = await killInLanes({ folder, undisturbed, seed, kills: 100, restoreShare: 10 });
+    assert.equal(killed.kills, 100);
+    // A kill that finds nothing under way shows nothing.
+    assert.ok(killed.epochs >= 100, `${killed.epochs} epochs were told of`);
+    assert.ok(killed.jobs >= 3, `${killed.jobs} jobs came to their end`);
+    assert.ok(killed.restored >= 5, `${killed.restored} states were taken on`);
+  }));
+
+// first     claim |----|----|--x Fenced
+// second                   claim |----|----|----| ended
+Deno.test("a process that starts while another runs the job takes it over, and the other one ends as fenced", () =>
+  inFolder(async (folder) => {
+    const undisturbed = await runUndisturbed(folder, seed, 2 * fewReadings);
+    const job = { folder: `${folder}/job`, files: undisturbed.files };
+    const first = startWorker(job.folder, job.files);
+    await first.hasTold(1);
+    const second = startWorker(job.folder, job.files);
+    const [lost, won] = await Promise.all([first.end, second.end]);
+    assert.deepEqual([lost?.say, won?.say], ["failed", "ended"], JSON.stringify([lost, won]));
+    assert.ok(lost?.say === "failed" && lost.error === "Fenced", JSON.stringify(lost));
+    assert.match(lost.message, /^Cannot .* of job "readings" as another process has claimed it: the lost claim is /);
+    await verifyEnded({ ...job, undisturbed: undisturbed.folder });
+  }));
+
+// first     claim |----|--(stopped)------------------------(goes on)-x Fenced
+// second                        claim |----|----|----| ended
+Deno.test("a process that was stopped, taken over and goes on changes nothing any more, and ends as fenced", () =>
+  inFolder(async (folder) => {
+    const undisturbed = await runUndisturbed(folder, seed, fewReadings);
+    const random = randomOf(seed);
+    for (let k = 0; k < 4; k++) {
+      const job = { folder: `${folder}/job-${k}`, files: undisturbed.files };
+      const zombie = startWorker(job.folder, job.files);
+      await zombie.hasTold(1 + below(random, 10));
+      await delay(random() * 10);
+      zombie.kill("SIGSTOP");
+      const owner = startWorker(job.folder, job.files);
+      // Where it was stopped in the midst of a commit it holds the lock of the file, so nobody can take over yet.
+      while (await Promise.race([owner.hasTold(1).then(() => false), delay(1_000).then(() => true)])) {
+        zombie.kill("SIGCONT");
+        await delay(random() * 10);
+        zombie.kill("SIGSTOP");
+      }
+      assert.equal((await owner.end)?.say, "ended");
+      await verifyEnded({ ...job, undisturbed: undisturbed.folder });
+      zombie.kill("SIGCONT");
+      const end = await zombie.end;
+      assert.ok(end?.say === "failed" && end.error === "Fenced", JSON.stringify(end));
+      await verifyEnded({ ...job, undisturbed: undisturbed.folder });
+    }
+  }));
+
+Deno.test("the checks after a kill notice an epoch that is gone, and a file that is not as it should be", () =>
+  inFolder(async (folder) => {
+    const { files, folder: undisturbed } = await runUndisturbed(folder, seed, 100);
+    const verify = (told: number) => verifyKilled({ folder: undisturbed, files, told, restores: false });
+    const epoch = await verify(0).catch(() => 0);
+    assert.equal(epoch, 0, "epochs that nobody was told of");
+    const path = `${undisturbed}/read.ndjson`;
+    const last = JSON.parse((await Deno.readTextFile(`${undisturbed}/sessions.ndjson`)).split("\n")[0]);
+    assert.ok(last.value > 0);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.slice(text.indexOf("\n") + 1));
+    await assert.rejects(verifyEnded({ folder: undisturbed, undisturbed, files }));
+  }));
