@@ -186,7 +186,8 @@ export const claimJob = (kv: Kv, options: EpochStoreOptions): Effect.Effect<Clai
       if (found !== null) yield* checkCompatible(found.manifest, options);
       else if (!(yield* isUnused(kv, options))) continue;
       const id = yield* randomId;
-      claims?.add(id);
+      // One that was never made tells nothing of who owned the job before.
+      if (claims !== undefined && claims.size > 0) claims.add(id);
       const manifest: Manifest = found !== null ? { ...found.manifest, claim: id, attempt: 0 } : {
         job,
         lineage: yield* randomId,

@@ -111,9 +111,9 @@ export interface EpochStoreOptions {
    */
   readonly alone?: boolean;
   /**
-   * The claims under which the caller may have owned the job before. Where there are any and the job is owned under
-   * another one, it was taken over, and opening it fails with {@link Fenced} instead of taking it back. A claim is added
-   * when it is tried, and stands alone once it is made. Default: the job is taken over from whoever owns it.
+   * The claims under which the caller has owned the job before; kept up to date here. Where there are any and the job is
+   * owned under another one, it was taken over, and opening it fails with {@link Fenced} instead of taking it back.
+   * Default: the job is taken over from whoever owns it.
    */
   readonly claims?: Set<string>;
 }
