@@ -81,16 +81,28 @@ Deno.test("a process that was stopped, taken over and goes on changes nothing an
     }
   }));
 
-Deno.test("the checks after a kill notice an epoch that is gone, and a file that is not as it should be", () =>
+Deno.test("the checks after a kill notice an epoch that is gone, a line that is missing and a total that is wrong", () =>
   inFolder(async (folder) => {
-    const { files, folder: undisturbed } = await runUndisturbed(folder, seed, 100);
-    const verify = (told: number) => verifyKilled({ folder: undisturbed, files, told, restores: false });
-    const epoch = await verify(0).catch(() => 0);
-    assert.equal(epoch, 0, "epochs that nobody was told of");
-    const path = `${undisturbed}/read.ndjson`;
-    const last = JSON.parse((await Deno.readTextFile(`${undisturbed}/sessions.ndjson`)).split("\n")[0]);
-    assert.ok(last.value > 0);
+    const { files, folder: done } = await runUndisturbed(folder, seed, 100);
+    const verify = (told: number) => verifyKilled({ folder: done, files, told, restores: false });
+    const last = startWorker(done, files);
+    const end = await last.end;
+    assert.ok(end?.say === "ended");
+    assert.equal(await verify(end.epoch), end.epoch);
+    await assert.rejects(verify(end.epoch + 1), /was told of, but/);
+    await assert.rejects(verify(end.epoch - 2), /was the last one told of/);
+
+    const path = `${done}/read.ndjson`;
     const text = await Deno.readTextFile(path);
     await Deno.writeTextFile(path, text.slice(text.indexOf("\n") + 1));
-    await assert.rejects(verifyEnded({ folder: undisturbed, undisturbed, files }));
+    await assert.rejects(verify(end.epoch), /lines/);
+    await assert.rejects(verifyEnded({ folder: done, undisturbed: done, files }), assert.AssertionError);
+    await Deno.writeTextFile(path, text);
+
+    {
+      using kv = await Deno.openKv(`${done}/running.kv`);
+      await kv.set(["running", "a"], { count: 1, sum: 1 });
+    }
+    await assert.rejects(verify(end.epoch), assert.AssertionError);
+    await assert.rejects(verifyEnded({ folder: done, undisturbed: done, files }), assert.AssertionError);
   }));
