@@ -4,7 +4,9 @@ import {
   type Answer,
   type AssignerPlan,
   copies,
+  deadSink,
   feedsSecond,
+  isRefused,
   type Item,
   pick,
   type Plan,
@@ -15,7 +17,10 @@ import {
   told,
 } from "./plan.ts";
 
-export const applySteps = (item: Item, steps: ReadonlyArray<Step>): Array<Item> => {
+/** What a step has refused. */
+type Refuse = (item: Item, dead: "drop" | number) => void;
+
+export const applySteps = (item: Item, steps: ReadonlyArray<Step>, refuse: Refuse = () => {}): Array<Item> => {
   if (steps.length === 0) return [item];
   const [step, ...others] = steps;
   const after = (): Array<Item> => {
@@ -27,17 +32,31 @@ export const applySteps = (item: Item, steps: ReadonlyArray<Step>): Array<Item> 
       case "flatMap":
         return copies(item, step.mod);
       case "branch":
-        return applySteps(item, item.v % step.mod === 0 ? step.some : step.rest);
+        return applySteps(item, item.v % step.mod === 0 ? step.some : step.rest, refuse);
+      case "refuse":
+        if (!isRefused(item, step.mod)) return [item];
+        refuse(item, step.dead);
+        return [];
       default:
         return [item];
     }
   };
-  return after().flatMap((next) => applySteps(next, others));
+  return after().flatMap((next) => applySteps(next, others, refuse));
 };
 
 /** Whether records wait for an Effect on the way, so that what comes behind it no longer steers the reading. */
 const waits = (steps: ReadonlyArray<Step>): boolean =>
-  steps.some((step) => step.step === "effect" || (step.step === "branch" && (waits(step.some) || waits(step.rest))));
+  steps.some((step) =>
+    step.step === "effect" || (step.step === "refuse" && step.how === "fails") ||
+    (step.step === "branch" && (waits(step.some) || waits(step.rest)))
+  );
+
+/** The numbers of the sinks for what is refused. */
+const deadOf = (steps: ReadonlyArray<Step>): Array<number> =>
+  steps.flatMap((step) => {
+    if (step.step === "branch") return deadOf([...step.some, ...step.rest]);
+    return step.step === "refuse" && step.dead !== "drop" ? [step.dead] : [];
+  });
 
 const v = ({ v }: Item): number => v;
 const id = ({ id }: Item): number => id;
@@ -97,8 +116,17 @@ export const answer = (plan: Plan): Answer => {
     },
     splits.map(({ source }) => steers(source) ? [boundOf(source)] : []),
   );
+  const dead: Record<string, Array<unknown>> = {};
+  for (const steps of [...plan.sources.map(({ before }) => before), plan.steps]) {
+    for (const number of deadOf(steps)) rows[deadSink(number)] = dead[deadSink(number)] = [];
+  }
+  let refused = 0;
+  const refuse: Refuse = ({ id }, to) => {
+    refused++;
+    if (to !== "drop") dead[deadSink(to)].push({ dead: id });
+  };
   const raw = Oracle.records(reading).flatMap((record) =>
-    applySteps(record.value, splits[record.split].source.before).map((value) => ({ ...record, value }))
+    applySteps(record.value, splits[record.split].source.before, refuse).map((value) => ({ ...record, value }))
   );
   const stampedBy = (sources: ReadonlyArray<number>) => {
     const reaching = [...splits.keys()].filter((split) => sources.includes(splits[split].s));
@@ -107,7 +135,7 @@ export const answer = (plan: Plan): Answer => {
   };
   const numbers = [...plan.sources.keys()];
   const stamped = plan.joined === "before" ? stampedBy(numbers) : Oracle.merge(...numbers.map((s) => stampedBy([s])));
-  const shared = Oracle.flatMap(stamped, (item) => applySteps(item, plan.steps));
+  const shared = Oracle.flatMap(stamped, (item) => applySteps(item, plan.steps, refuse));
   let certainRanks: ReadonlyArray<unknown> = [];
   if (plan.copy) rows["copy"] = rowsOf(shared);
   /** A late record is dropped unless there is a sink for it. */
@@ -168,5 +196,5 @@ export const answer = (plan: Plan): Answer => {
       counters["third"] = { ...third.counters, ...dropped(third.counters, "drop") };
     }
   }
-  return { rows, counters, certainRanks };
+  return { rows, counters, certainRanks, refused };
 };

@@ -35,11 +35,21 @@ const simpleStep: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
   },
 );
-const effectStep: fc.Arbitrary<Step> = fc.record({
-  step: fc.constant("effect" as const),
-  yields: fc.boolean(),
-  concurrency: fc.constantFrom(1, 2, 16),
-});
+const effectStep = (millisMax: number): fc.Arbitrary<Step> =>
+  fc.record({
+    step: fc.constant("effect" as const),
+    yields: fc.boolean(),
+    concurrency: fc.constantFrom(1, 2, 16),
+    ...(millisMax === 0 ? {} : { millis: fc.nat(millisMax) }),
+  });
+const refuseStep = (effects: boolean): fc.Arbitrary<Step> =>
+  fc.record({
+    step: fc.constant("refuse" as const),
+    how: effects ? fc.constantFrom("throws" as const, "fails" as const) : fc.constant("throws" as const),
+    mod: fc.integer({ min: 2, max: 5 }),
+    // The sink's number is given later, so that no two are the same.
+    dead: fc.constantFrom<"drop" | number>("drop", 0),
+  });
 const keyStep: fc.Arbitrary<Step> = fc.record({
   step: fc.constant("keyBy" as const),
   mod: fc.integer({ min: 1, max: 5 }),
@@ -52,14 +62,20 @@ const branchStep = (step: fc.Arbitrary<Step>): fc.Arbitrary<Step> =>
     rest: fc.array(step, { maxLength: 2 }),
   });
 
-/** Stateless operators, some of which may wait for Effects or change the key. */
-const steps = (lengthMax: number, effects: Shape["effects"], keys: boolean): fc.Arbitrary<ReadonlyArray<Step>> => {
+/** Stateless operators, some of which may wait for Effects, change the key or refuse records. */
+const steps = (
+  lengthMax: number,
+  { effects, millisMax = 0 }: Pick<Shape, "effects" | "millisMax">,
+  { keys, refuses }: { readonly keys: boolean; readonly refuses: boolean },
+): fc.Arbitrary<ReadonlyArray<Step>> => {
   const simple = effects === "and branches" ? oneForOneStep : simpleStep;
+  const effect = effectStep(millisMax);
   const kinds = [{ arbitrary: simple, weight: 3 }];
+  if (refuses) kinds.push({ arbitrary: refuseStep(effects !== "none"), weight: 1 });
   if (keys) kinds.push({ arbitrary: keyStep, weight: 1 });
-  if (effects !== "none") kinds.push({ arbitrary: effectStep, weight: 1 });
+  if (effects !== "none") kinds.push({ arbitrary: effect, weight: 1 });
   if (effects === "none") kinds.push({ arbitrary: branchStep(simple), weight: 1 });
-  if (effects === "and branches") kinds.push({ arbitrary: branchStep(fc.oneof(simple, effectStep)), weight: 1 });
+  if (effects === "and branches") kinds.push({ arbitrary: branchStep(fc.oneof(simple, effect)), weight: 1 });
   return fc.array(fc.oneof(...kinds), { maxLength: lengthMax });
 };
 
@@ -170,7 +186,26 @@ export interface Shape {
    * when some of them wait for an Effect that others do not, so it is either of the two.
    */
   readonly effects: "none" | "and flatMap" | "and branches";
+  /** How long an Effect may wait, in milliseconds. Default: no time. */
+  readonly millisMax?: number;
+  /** Whether records are refused on the way. Default: false. */
+  readonly refuses?: boolean;
 }
+
+/** Gives every step that refuses records to a sink a number of its own. */
+const numberRefusals = (plan: Plan): Plan => {
+  let number = 0;
+  const numbered = (steps: ReadonlyArray<Step>): ReadonlyArray<Step> =>
+    steps.map((step) => {
+      if (step.step === "branch") return { ...step, some: numbered(step.some), rest: numbered(step.rest) };
+      return step.step === "refuse" && step.dead !== "drop" ? { ...step, dead: number++ } : step;
+    });
+  return {
+    ...plan,
+    sources: plan.sources.map((source) => ({ ...source, before: numbered(source.before) })),
+    steps: numbered(plan.steps),
+  };
+};
 
 /** What is not allowed together is left out. */
 const allowed = (window: WindowPlan): WindowPlan => {
@@ -186,25 +221,26 @@ const allowed = (window: WindowPlan): WindowPlan => {
 };
 
 export const plans = (
-  { sourcesMax, splitsMax, records, assigners, triggers, windowsMax, effects }: Shape,
-): fc.Arbitrary<Plan> =>
-  fc.record({
+  { sourcesMax, splitsMax, records, assigners, triggers, windowsMax, effects, millisMax = 0, refuses = false }: Shape,
+): fc.Arbitrary<Plan> => {
+  const kinds = { effects, millisMax };
+  return fc.record({
     sources: fc.array(
       fc.record({
         splits: fc.array(records, { minLength: 1, maxLength: splitsMax }),
-        before: steps(2, effects, false),
+        before: steps(2, kinds, { keys: false, refuses }),
         bound: fc.integer({ min: 0, max: 15 }),
         idles: fc.boolean(),
       }),
       { minLength: 1, maxLength: sourcesMax },
     ),
     joined: fc.constantFrom("before" as const, "after" as const),
-    steps: steps(2, effects, true),
+    steps: steps(2, kinds, { keys: true, refuses }),
     windows: fc.array(
       fc.record({
-        steps: steps(2, effects, true),
+        steps: steps(2, kinds, { keys: true, refuses: false }),
         keys: fc.integer({ min: 1, max: 5 }),
-        keyed: steps(2, effects, false),
+        keyed: steps(2, kinds, { keys: false, refuses: false }),
         once: fc.oneof({ arbitrary: fc.constant(null), weight: 2 }, { arbitrary: once, weight: 1 }),
         assigner: assigners,
         stats: stats.map((others): ReadonlyArray<StatName> => [...usualStats, ...others]),
@@ -233,8 +269,9 @@ export const plans = (
       ...source,
       splits: source.splits.map((records) => records.map((record) => ({ id: id++, ...record }))),
     }));
-    return { ...plan, sources };
+    return numberRefusals({ ...plan, sources });
   });
+};
 
 /** Up to nine splits of up to twelve records: every rule of time, in cases small enough to be read. */
 export const small: Shape = {

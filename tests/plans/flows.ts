@@ -7,7 +7,9 @@ import { runToEnd } from "../support.ts";
 import {
   type AssignerPlan,
   copies,
+  deadSink,
   feedsSecond,
+  isRefused,
   type Item,
   pick,
   type Plan,
@@ -19,7 +21,7 @@ import {
   told,
 } from "./plan.ts";
 
-type Items<K, T> = Flow.Flow<Item, never, never, K, T, Flow.Append, Sink.Transactional>;
+export type Items<K, T> = Flow.Flow<Item, never, never, K, T, Flow.Append, Sink.Transactional>;
 type Results = Flow.Flow<
   Window.WindowResult<number, Stats>,
   never,
@@ -68,7 +70,53 @@ const secondStatsOf = {
 const split = <K, T>(flow: Items<K, T>, { mod }: Step & { step: "branch" }) =>
   flow.pipe(Flow.branch({ some: ({ v }) => v % mod === 0 }));
 
-export const withSteps = <K, T>(flow: Items<K, T>, steps: ReadonlyArray<Step>): Items<K, T> => {
+/** How long a record waits in an Effect. */
+const millisOf = ({ id }: Item, millis: number): number => id % 3 === 0 ? millis : 0;
+
+/** Waits as a step says. */
+const wait = (item: Item, { yields, millis = 0 }: Step & { step: "effect" }): Effect.Effect<Item> => {
+  if (millisOf(item, millis) > 0) return Effect.as(Effect.sleep(millisOf(item, millis)), item);
+  return yields && item.id % 2 === 0 ? Effect.as(Effect.yieldNow, item) : Effect.succeed(item);
+};
+
+/** What a record is refused with: words that name it. */
+const refusal = ({ id }: Item): string => `refused #${id}`;
+
+/** Which record some words name. */
+const refusedId = (reason: string): number => Number(/refused #(\d+)/.exec(reason)?.[1]);
+
+/** Refuses some records. */
+const refuse = <K, T>(flow: Items<K, T>, { how, mod, dead }: Step & { step: "refuse" }, sinkOf: SinkOf): Items<K, T> =>
+  (how === "fails"
+    ? flow.pipe(
+      Flow.mapEffect((item) => isRefused(item, mod) ? Effect.fail(refusal(item)) : Effect.succeed(item)),
+    )
+    : flow.pipe(Flow.map((item) => {
+      if (isRefused(item, mod)) throw new Error(refusal(item));
+      return item;
+    }))).pipe(
+      Flow.onError<string, never, Sink.Transactional>(
+        dead === "drop" ? "drop" : (letters) =>
+          letters.pipe(
+            Flow.map(({ reason }) => ({ dead: refusedId(reason) })),
+            Flow.to(sinkOf<{ readonly dead: number }>(deadSink(dead))),
+          ),
+        { defects: true },
+      ),
+    );
+
+/** Gives the sink of a name. */
+export type SinkOf = <A>(name: string) => Sink.Sink<A, Sink.Transactional>;
+
+const noSinks: SinkOf = (name) => {
+  throw new RangeError(`Cannot give a sink as none is expected here: current value is "${name}"`);
+};
+
+export const withSteps = <K, T>(
+  flow: Items<K, T>,
+  steps: ReadonlyArray<Step>,
+  sinkOf: SinkOf = noSinks,
+): Items<K, T> => {
   for (const step of steps) {
     switch (step.step) {
       case "map":
@@ -82,13 +130,11 @@ export const withSteps = <K, T>(flow: Items<K, T>, steps: ReadonlyArray<Step>): 
         break;
       case "effect":
         flow = flow.pipe(
-          Flow.mapEffect(
-            (item) => step.yields && item.id % 2 === 0 ? Effect.as(Effect.yieldNow, item) : Effect.succeed(item),
-            {
-              concurrency: step.concurrency,
-            },
-          ),
+          Flow.mapEffect((item) => wait(item, step), { concurrency: step.concurrency }),
         );
+        break;
+      case "refuse":
+        flow = refuse(flow, step, sinkOf);
         break;
       case "keyBy":
         // The type of the key is given up: what matters is the last `keyBy` before a window.
@@ -96,7 +142,7 @@ export const withSteps = <K, T>(flow: Items<K, T>, steps: ReadonlyArray<Step>): 
         break;
       case "branch": {
         const { some, otherwise } = split(flow, step);
-        flow = withSteps(some, step.some).pipe(Flow.merge(withSteps(otherwise, step.rest)));
+        flow = withSteps(some, step.some, sinkOf).pipe(Flow.merge(withSteps(otherwise, step.rest, sinkOf)));
       }
     }
   }
@@ -154,35 +200,40 @@ const stamp = <K>(
     ...(idles ? { idleAfter: "1 milli" } : {}),
   }));
 
-/** The job of a plan, and its sinks. */
-const jobOf = (plan: Plan) => {
-  const sinks: Record<string, Sink.MemorySink<unknown>> = {};
-  const memory = <A>(name: string): Sink.MemorySink<A> => {
-    const sink = Sink.memory<A>(name);
-    sinks[name] = sink as unknown as Sink.MemorySink<unknown>;
-    return sink;
-  };
+/** Where the records of a job come from, and where they go. */
+export interface Ends {
+  readonly guarantee: "exactly-once" | "at-least-once" | "at-most-once";
+  readonly from: (
+    name: string,
+    splits: Readonly<Record<string, ReadonlyArray<Item>>>,
+  ) => Items<Flow.NotKeyed, Flow.NoEventTime>;
+  readonly sinkOf: SinkOf;
+}
+
+/** The job of a plan. */
+export const jobOf = (plan: Plan, { guarantee, from, sinkOf }: Ends): Job.Job<never> => {
   const sources = plan.sources.map(({ splits, before, bound, idles }, s) => {
     const records = Object.fromEntries(splits.map((records, k) => [`split ${k}`, records]));
     const flow: Items<Flow.NotKeyed, Flow.NoEventTime> = withSteps(
-      Flow.from(Source.array<Item>(`source ${s}`, records)),
+      from(`source ${s}`, records),
       before,
+      sinkOf,
     );
     return { flow, bound, idles };
   });
   const stamped = plan.joined === "before"
     ? stamp(sources.map(({ flow }) => flow).reduce((a, b) => a.pipe(Flow.merge(b))), sources[0])
     : sources.map(({ flow, ...others }) => stamp(flow, others)).reduce((a, b) => a.pipe(Flow.merge(b)));
-  const shared = withSteps(stamped, plan.steps);
+  const shared = withSteps(stamped, plan.steps, sinkOf);
   const flows: Array<Flow.CompleteFlow<never, Sink.Transactional>> = [];
   const results: Array<Results> = [];
-  if (plan.copy) flows.push(shared.pipe(Flow.to(memory<Item>("copy"))));
+  if (plan.copy) flows.push(shared.pipe(Flow.to(sinkOf<Item>("copy"))));
   if (plan.ranking !== null) {
     const { keys, ids, n, entriesMax } = plan.ranking;
     flows.push(shared.pipe(
       Flow.keyBy(({ k }) => k % keys),
       Flow.topN("ranking", { n, entriesMax, by: ({ v }) => v, id: ({ id }) => id % ids, schema: ItemSchema }),
-      Flow.to(memory("ranks")),
+      Flow.to(sinkOf("ranks")),
     ));
   }
   plan.windows.forEach((window, w) => {
@@ -192,7 +243,7 @@ const jobOf = (plan: Plan) => {
       const { within } = once;
       const late: "drop" | Flow.SideOutput<Window.Late<Item, number>, never, Sink.Transactional> = once.late === "drop"
         ? "drop"
-        : memory<Window.Late<Item, number>>(`late once ${w}`);
+        : sinkOf<Window.Late<Item, number>>(`late once ${w}`);
       input = input.pipe(
         once.keep === "first"
           ? Flow.deduplicate<Item, number, never, Sink.Transactional>(`once ${w}`, { within, late })
@@ -203,7 +254,7 @@ const jobOf = (plan: Plan) => {
             late,
           }),
       );
-      flows.push(input.pipe(Flow.map((item) => ({ key: item.k % keys, item })), Flow.to(memory(`rows once ${w}`))));
+      flows.push(input.pipe(Flow.map((item) => ({ key: item.k % keys, item })), Flow.to(sinkOf(`rows once ${w}`))));
     }
     const windowed = input.pipe(
       Flow.window(`window ${w}`, {
@@ -213,10 +264,10 @@ const jobOf = (plan: Plan) => {
         preAggregate,
         late: late === "drop"
           ? "drop"
-          : (records) => records.pipe(Flow.to(memory<Window.Late<Item, number>>(`late ${w}`))),
+          : (records) => records.pipe(Flow.to(sinkOf<Window.Late<Item, number>>(`late ${w}`))),
       }),
     );
-    flows.push(windowed.pipe(Flow.to(memory(`results ${w}`))));
+    flows.push(windowed.pipe(Flow.to(sinkOf(`results ${w}`))));
     if (feedsSecond(plan, window)) results.push(Flow.changelog(windowed));
   });
   if (plan.second !== null && results.length > 0) {
@@ -232,7 +283,7 @@ const jobOf = (plan: Plan) => {
           late: "drop",
         }),
       );
-    flows.push(windowed.pipe(Flow.to(memory("second"))));
+    flows.push(windowed.pipe(Flow.to(sinkOf("second"))));
     if (plan.third !== null) {
       flows.push(windowed.pipe(
         Flow.changelog,
@@ -245,15 +296,31 @@ const jobOf = (plan: Plan) => {
           },
           late: "drop",
         }),
-        Flow.to(memory("third")),
+        Flow.to(sinkOf("third")),
       ));
     }
   }
-  return { job: Job.make({ name: "case", guarantee: "exactly-once", flows }), sinks };
+  return Job.make({ name: "case", guarantee, flows });
+};
+
+/** Arrays, and sinks that can be looked at. */
+const memoryEnds = () => {
+  const sinks: Record<string, Sink.MemorySink<unknown>> = {};
+  const ends: Ends = {
+    guarantee: "exactly-once",
+    from: (name, splits) => Flow.from(Source.array<Item>(name, splits)),
+    sinkOf: <A>(name: string) => {
+      const sink = Sink.memory<A>(name);
+      sinks[name] = sink as unknown as Sink.MemorySink<unknown>;
+      return sink;
+    },
+  };
+  return { ends, sinks };
 };
 
 export const runPlan = async (plan: Plan, { faults, ...options }: Setting) => {
-  const { job, sinks } = jobOf(plan);
+  const { ends, sinks } = memoryEnds();
+  const job = jobOf(plan, ends);
   const kv = memoryKv();
   const fates = new Map(faults);
   kv.onCommit((commit) => fates.get(commit) ?? "ok");

@@ -21,7 +21,15 @@ export type Step =
   | { readonly step: "map"; readonly add: number }
   | { readonly step: "filter"; readonly mod: number }
   | { readonly step: "flatMap"; readonly mod: number }
-  | { readonly step: "effect"; readonly yields: boolean; readonly concurrency: number }
+  /** An Effect that waits: for others, or so many milliseconds for some of the records. */
+  | { readonly step: "effect"; readonly yields: boolean; readonly concurrency: number; readonly millis?: number }
+  /** Refuses some records: it throws, or is an Effect that fails. They are dropped, or go to the sink of that number. */
+  | {
+    readonly step: "refuse";
+    readonly how: "throws" | "fails";
+    readonly mod: number;
+    readonly dead: "drop" | number;
+  }
   | { readonly step: "keyBy"; readonly mod: number }
   | {
     readonly step: "branch";
@@ -119,6 +127,8 @@ export interface Answer {
   readonly counters: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What the ranking writes as long as it is certain, however many entries it keeps. */
   readonly certainRanks: ReadonlyArray<unknown>;
+  /** How many records are refused, wherever they go. */
+  readonly refused: number;
 }
 
 /**
@@ -169,3 +179,9 @@ export const spansOf = (sizes: ReadonlyArray<number>) => (time: number, { v }: I
 /** What a record becomes: as many as its number says. */
 export const copies = (item: Item, mod: number): Array<Item> =>
   Array.from({ length: item.id % mod }, (_, copy) => ({ ...item, id: item.id * 10 + copy, v: item.v + copy }));
+
+/** Whether a step that refuses every so many records refuses this one. */
+export const isRefused = ({ id }: Item, mod: number): boolean => id % mod === 0;
+
+/** The name of the sink for what a step refuses. */
+export const deadSink = (dead: number): string => `dead ${dead}`;

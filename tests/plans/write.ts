@@ -13,7 +13,11 @@ const writeStep = (step: Step): string => {
     case "flatMap":
       return `flatMap(id % ${step.mod} copies)`;
     case "effect":
-      return `mapEffect(${step.yields ? "yields" : "at once"}, ${step.concurrency} at a time)`;
+      return `mapEffect(${step.yields ? "yields" : "at once"}, ${step.concurrency} at a time${
+        step.millis ? `, up to ${step.millis} ms` : ""
+      })`;
+    case "refuse":
+      return `refuse(id % ${step.mod} == 0 ${step.how}, ${step.dead === "drop" ? "dropped" : `to dead ${step.dead}`})`;
     case "keyBy":
       return `keyBy(k % ${step.mod})`;
     case "branch":
