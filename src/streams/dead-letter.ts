@@ -78,7 +78,7 @@ const fields = {
 const json = Schema.Struct({
   ...fields,
   raw: Schema.optionalKey(Schema.String),
-  rawBase64: Schema.optionalKey(Schema.String),
+  rawBase64: Schema.optionalKey(Schema.String.check(Schema.isBase64())),
   rawForm: Schema.optionalKey(rawForm),
 });
 

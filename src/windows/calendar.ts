@@ -101,7 +101,7 @@ const firstDay = (date: Temporal.PlainDate, unit: CalendarUnit, weekStart: numbe
 export const calendar = (options: CalendarOptions): SpansAssigner<unknown, OneWindow> => {
   const { unit, weekStartsOn = "monday" } = options;
   const timeZone = zoneNamed(options.timeZone);
-  if (!Object.hasOwn(lengths, unit)) {
+  if (typeof unit !== "string" || !Object.hasOwn(lengths, unit)) {
     throw new RangeError(
       `Cannot make a window as its unit must be one of ${Object.keys(lengths).join(", ")}: current value is ${
         inWords(unit)

@@ -47,8 +47,9 @@ const positiveCount = (what: string, count: number): number => {
 export const count = <const N extends number | { readonly size: number; readonly slide: number }>(
   records: N,
 ): CountAssigner<N extends number ? OneWindow : SeveralWindows> => {
-  const tumbles = typeof records === "number";
-  const size = positiveCount("size", tumbles ? records : records.size);
+  // Types do not see everything: what is no object is a wrong number.
+  const tumbles = typeof records !== "object" || records === null;
+  const size = positiveCount("size", tumbles ? records as number : records.size);
   const slide = tumbles ? size : positiveCount("slide", records.slide);
   if (slide > size) {
     throw new RangeError(

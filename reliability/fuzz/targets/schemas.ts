@@ -27,8 +27,7 @@ const mixedUp = (draw: Draw, sound: Record<string, unknown>): unknown => {
 
 /** Decodes; what is accepted is encoded and decoded again to the same. */
 const check = (draw: Draw, schema: Schema.Codec<unknown, unknown>, sound: Record<string, unknown>): string => {
-  const stored = mixedUp(draw, sound);
-  draw.note("json", JSON.stringify(stored));
+  const stored = JSON.parse(draw.note("json", JSON.stringify(mixedUp(draw, sound))));
   const decoded = Schema.decodeUnknownResult(schema)(stored);
   if (Result.isFailure(decoded)) return "refused by the schema";
   const encoded = Schema.encodeUnknownSync(schema)(decoded.success);
@@ -53,6 +52,7 @@ export const deadLetters: Target = {
         error: null,
         raw,
         rawLength: raw.length + draw.below(3),
+        rawForm: draw.oneOf(["bytes", "json", "words"]),
       };
       const line = JSON.stringify(Schema.encodeSync(Flow.deadLetterSchema)(letter));
       assert.deepEqual(Schema.decodeUnknownSync(Flow.deadLetterSchema)(JSON.parse(line)), letter);
@@ -66,6 +66,7 @@ export const deadLetters: Target = {
       reason: "r",
       ...draw.oneOf([{ raw: "text" }, { rawBase64: "AAE=" }, { rawBase64: text(draw) }, {}]),
       rawLength: 4,
+      ...draw.oneOf([{}, { rawForm: "json" }]),
     });
   },
 };

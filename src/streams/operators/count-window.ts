@@ -227,12 +227,18 @@ export class CountWindowOperator implements Receiver, Stateful {
   }
 
   snapshot(): unknown {
-    return { watermark: this.#watermark, counters: { ...this.#emit.counters } };
+    const { emitted, counters } = this.#emit;
+    return { watermark: this.#watermark, emitted, counters: { ...counters } };
   }
 
   restore(snapshot: unknown): void {
-    const { watermark, counters } = snapshot as { watermark: number; counters: Counters };
+    const { watermark, emitted, counters } = snapshot as {
+      watermark: number;
+      emitted: number;
+      counters: Counters;
+    };
     this.#watermark = watermark;
     Object.assign(this.#emit.counters, counters);
+    this.#emit.reach(emitted);
   }
 }

@@ -525,14 +525,21 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   }
 
   snapshot(): unknown {
-    return { watermark: this.#watermark, nextRow: this.#nextRow, counters: { ...this.#emit.counters } };
+    const { emitted, counters } = this.#emit;
+    return { watermark: this.#watermark, emitted, nextRow: this.#nextRow, counters: { ...counters } };
   }
 
   restore(snapshot: unknown): void {
-    const { watermark, nextRow, counters } = snapshot as { watermark: number; nextRow: number; counters: Counters };
+    const { watermark, emitted, nextRow, counters } = snapshot as {
+      watermark: number;
+      emitted: number;
+      nextRow: number;
+      counters: Counters;
+    };
     this.#watermark = watermark;
     this.#nextRow = nextRow;
     Object.assign(this.#emit.counters, counters);
+    this.#emit.reach(emitted);
     for (const cell of this.#restored.values()) {
       this.#file(cell);
       this.#schedule(cell, watermark);

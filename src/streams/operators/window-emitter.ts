@@ -99,6 +99,11 @@ export class WindowEmitter {
     if (watermark > this.#emitted) this.#emitted = watermark;
   }
 
+  /** How far results have come: to be remembered, and given to {@link reach} by a run that goes on. */
+  get emitted(): number {
+    return this.#emitted;
+  }
+
   /** A record none of whose windows can be changed any more. */
   late(value: unknown, key: Key, timestamp: number, window: Window, watermark: number): void {
     this.counters.late++;
