@@ -7,7 +7,8 @@ import type * as Schema from "@effect/schema";
 import { Data, Effect, Stream } from "effect";
 import { Rejected } from "../source.ts";
 import { blockBytes, Lines } from "./lines.ts";
-import { blank, lineDecoder } from "./ndjson.ts";
+import { blank } from "./batches.ts";
+import { lineDecoder } from "./json-lines.ts";
 import { parseJson, rejectedBytes, rejectedText, Undecodable, valueDecoder } from "./value-decoder.ts";
 
 /** How many bytes of a body that is too long are read and thrown away, so that its sender gets to read the answer. */

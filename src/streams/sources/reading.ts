@@ -4,6 +4,7 @@
  * @module
  */
 import { Cause, Effect, Stream } from "effect";
+import { inWords } from "../../windows/in-words.ts";
 import { SourceError } from "../errors.ts";
 import type { Position, SourceBatch } from "../source.ts";
 
@@ -39,7 +40,7 @@ export const numericPosition = (
     split,
     from,
     `Cannot read split "${split}" of source "${source}" as its position must be a whole number from 0 to ${max}: ` +
-      `current value is ${JSON.stringify(from)}`,
+      `current value is ${inWords(from)}`,
   );
 };
 
@@ -59,7 +60,3 @@ export const indexPositions = (from: number, count: number): Float64Array => {
   for (let i = 0; i < count; i++) positions[i] = from + i + 1;
   return positions;
 };
-
-/** What was thrown, in words on one line. */
-export const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");

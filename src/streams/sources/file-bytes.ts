@@ -1,0 +1,128 @@
+/**
+ * The bytes of an open file from an offset on, and the words for what goes wrong with them.
+ *
+ * @module
+ */
+import { Effect, type Scope } from "effect";
+import { SourceError } from "../errors.ts";
+import { type FileError, type FileHandle, Files } from "../files.ts";
+import type { Position } from "../source.ts";
+import { lastingError } from "./reading.ts";
+
+/** A file that a source reads, as errors name it. */
+export interface FileOfSource {
+  readonly source: string;
+  readonly split: string;
+  /** The path of the file, which differs from that of the split when the file was renamed. */
+  readonly path: string;
+  /** The position from which the split is read. */
+  readonly position: Position | null;
+}
+
+/** Bytes in their order. */
+export interface ByteReader {
+  /** Reads what comes next into a buffer and says how many bytes; 0 at the end. */
+  readonly read: (into: Uint8Array<ArrayBuffer>) => Effect.Effect<number, SourceError>;
+  /** How many bytes are known to lie behind an offset that was read. */
+  readonly lagAt: (offset: number) => number;
+}
+
+/** Reads an open file from an offset at which a record begins. */
+export type OpenBytes = (
+  of: FileOfSource,
+  file: FileHandle,
+  offset: number,
+) => Effect.Effect<ByteReader, SourceError, Scope.Scope>;
+
+/** Opens a file. The scope closes it. */
+export const openFile = (of: FileOfSource): Effect.Effect<FileHandle, SourceError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const files = yield* Files;
+    return yield* Effect.acquireRelease(
+      Effect.mapError(files.openToRead(of.path), (error) => fileFailure(of, "open", error)),
+      (file) => file.close,
+    );
+  });
+
+/** The bytes as they are in the file. */
+export const plainBytes: OpenBytes = (of, file, offset) =>
+  Effect.gen(function* () {
+    const { sizeBytes } = yield* Effect.mapError(file.info, (error) => fileFailure(of, "open", error));
+    if (sizeBytes < offset) return yield* tooShort(of, offset, sizeBytes);
+    if (offset > 0 && offset < sizeBytes) {
+      const before = new Uint8Array(1);
+      yield* Effect.mapError(file.read(before, offset - 1), (error) => fileFailure(of, "read", error));
+      if (before[0] !== newline) return yield* noRecordBegins(of, offset);
+    }
+    return {
+      read: readOn(of, file, offset),
+      // A file that has grown since it was opened has no negative lag.
+      lagAt: (offset) => Math.max(0, sizeBytes - offset),
+    };
+  });
+
+/** Reads a file block by block from an offset. */
+export const readOn = (of: FileOfSource, file: FileHandle, offset: number): ByteReader["read"] => {
+  let at = offset;
+  return (into) =>
+    Effect.mapBoth(file.read(into, at), {
+      onSuccess: (count) => {
+        at += count;
+        return count;
+      },
+      onFailure: (error) => fileFailure(of, "read", error),
+    });
+};
+
+/** A line ends before the offset at which a record begins. */
+export const newline = 0x0a;
+
+/** A source cannot be read on in a file, and will not be. */
+export const cannotGoOn = (of: FileOfSource, rule: string, value: string): SourceError =>
+  lastingError(
+    of.source,
+    of.split,
+    of.position,
+    `Cannot read on in "${of.path}" for source "${of.source}" as ${rule}: current value is ${value}`,
+  );
+
+/** What a source says of a file that ends before a recorded position. */
+export const tooShort = (of: FileOfSource, offset: number, sizeBytes: number): SourceError =>
+  cannotGoOn(
+    of,
+    `the file must not be shorter than the recorded position, which is ${offset}`,
+    `${sizeBytes} bytes`,
+  );
+
+/** What a source says of a file that has something else at a recorded position. */
+export const noRecordBegins = (of: FileOfSource, offset: number): SourceError =>
+  cannotGoOn(
+    of,
+    `a line must begin at the recorded position, which is ${offset}`,
+    `the middle of a line, so the file has changed since`,
+  );
+
+/** What a source says of a position within the header of a file. */
+export const notBehindHeader = (of: FileOfSource, offset: number): SourceError =>
+  cannotGoOn(
+    of,
+    `the recorded position, which is ${offset}, must be behind the header`,
+    `one in the midst of it, so the file has changed since`,
+  );
+
+/** What a failed operation on a file means for its source. */
+export const fileFailure = (
+  { source, split, path, position }: FileOfSource,
+  action: "open" | "read",
+  { reason, message, cause }: FileError,
+): SourceError =>
+  new SourceError({
+    message: reason === "missing"
+      ? `Cannot ${action} "${path}" for source "${source}" as there must be a file: current value is none`
+      : `Cannot ${action} "${path}" for source "${source}" (split "${split}", position ${position}): ${message}`,
+    source,
+    split,
+    position,
+    retryable: reason === "other",
+    cause,
+  });
