@@ -29,6 +29,7 @@ import {
   keyBytesMax,
   valueBytesMax,
 } from "../../kv-state/kv-limits.ts";
+import { inWords } from "../../windows/in-words.ts";
 import { copy, serializedBytesMax } from "./structured.ts";
 
 /** The bytes of an atomic commit kept free for the marker: its key twice (checked and written) and its value. */
@@ -87,7 +88,7 @@ export interface TableOptions<A> {
 }
 
 /** A row with its whole key, and the bytes it takes in the store at most. */
-interface TableRow {
+export interface TableRow {
   readonly key: KvKey;
   readonly value: unknown;
   /** Whether the row takes its key out of the table. */
@@ -222,7 +223,7 @@ interface StoredMarker {
 }
 
 /** Publishes epochs to one open table. */
-class TableWriter {
+export class TableWriter {
   readonly #markerKey: KvKey;
   /** The marker as this writer last saw it; `null` after a commit whose outcome is unknown, so that it is read again. */
   #seen: StoredMarker | null = null;
@@ -327,10 +328,21 @@ class TableWriter {
   }
 
   #read(epoch: number): Effect.Effect<StoredMarker, SinkError> {
-    return Effect.map(this.#orFail(epoch, this.store.get(this.#markerKey)), (entry) => ({
-      marker: entry === null ? initial : entry.value as TableMarker,
-      versionstamp: entry === null ? null : entry.versionstamp,
-    }));
+    return Effect.flatMap(
+      this.#orFail(epoch, this.store.get(this.#markerKey)),
+      (entry): Effect.Effect<StoredMarker, SinkError> => {
+        if (entry === null) return Effect.succeed({ marker: initial, versionstamp: null });
+        const { value, versionstamp } = entry;
+        if (isMarker(value)) return Effect.succeed({ marker: value, versionstamp });
+        return Effect.fail(this.#refuse(
+          epoch,
+          `Cannot ${
+            epoch === 0 ? "open" : `publish epoch ${epoch} to`
+          } table "${this.name}" in "${this.path}" as its ` +
+            `marker must be one that a table has written: current value is ${inWords(value)}`,
+        ));
+      },
+    );
   }
 
   #mismatch(found: TableMarker): SinkError | StateBehindOutput | null {
@@ -375,5 +387,15 @@ interface Step {
   readonly rows: ReadonlyArray<TableRow>;
   readonly marker: TableMarker;
 }
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && value as number >= 0;
+
+/** Whether what is stored in a marker's place is one. */
+const isMarker = (value: unknown): value is TableMarker => {
+  if (typeof value !== "object" || value === null) return false;
+  const { lineage, claim, epoch, chunk, complete, rows } = value as Partial<TableMarker>;
+  return typeof lineage === "string" && typeof claim === "string" && typeof complete === "boolean" &&
+    isCount(epoch) && isCount(chunk) && isCount(rows);
+};
 
 const initial: TableMarker = { lineage: "", claim: "", epoch: 0, chunk: 0, complete: true, rows: 0 };
