@@ -8,9 +8,17 @@ import { CurrentProcess, type Process } from "./world.ts";
 
 /**
  * Where the engine meets the world: a commit to a key-value store, a read of one, a batch of a source, the opening of a
- * sink, the publication of an epoch; and, for what befalls a process wherever it stands, a step of the world.
+ * sink, the publication of an epoch, whatever looks into a file, and whatever changes one; and, for what befalls a process
+ * wherever it stands, a step of the world.
+ *
+ * A broker would be two more: one for what is fetched, and one for what is sent.
  */
-export type Port = "commit" | "load" | "read" | "open" | "publish" | "step";
+export type Port = "commit" | "load" | "read" | "open" | "publish" | "file-read" | "file-write" | "step";
+
+/** Every port. */
+export const ports: ReadonlyArray<Port> = [
+  ...["commit", "load", "read", "open", "publish", "file-read", "file-write", "step"] as const,
+];
 
 /**
  * What goes wrong.
@@ -24,6 +32,8 @@ export type Port = "commit" | "load" | "read" | "open" | "publish" | "step";
  * - `full`: the store says that its disk is full, which no retry of the job's own heals
  * - `slow`: the operation takes {@link slowMillis}
  * - `hang`: it fails after {@link hangMillis}, as with a client's time-out
+ * - `torn`: a part of it takes effect, and the process is killed (files)
+ * - `power`: the machine loses its power: every process is killed, and what was not synced may be gone (files)
  * - `crash`: the process is killed where it stands (steps)
  * - `pause`: the process stands still, another one takes the job over, and the first goes on later as a zombie (steps)
  * - `rival`: another process takes the job over while the first goes on (steps)
@@ -40,6 +50,8 @@ export type FaultKind =
   | "full"
   | "slow"
   | "hang"
+  | "torn"
+  | "power"
   | "crash"
   | "pause"
   | "rival"
@@ -65,6 +77,8 @@ export const kindsOf: Readonly<Record<Port, ReadonlyArray<FaultKind>>> = {
   read: ["crash-before", "fail", "slow", "hang"],
   open: ["crash-before", "crash-after", "fail", "slow", "hang"],
   publish: ["crash-before", "crash-after", "fail", "fail-after", "slow", "hang"],
+  "file-read": ["crash-before", "fail", "slow"],
+  "file-write": ["crash-before", "crash-after", "torn", "power", "fail", "fail-after", "full", "slow"],
   step: ["crash", "pause", "rival", "clock-forward", "clock-back"],
 };
 
@@ -72,7 +86,10 @@ export const kindsOf: Readonly<Record<Port, ReadonlyArray<FaultKind>>> = {
 export interface Fault {
   /** Where. */
   readonly port: Port;
-  /** At which operation of that port, counted from 0 over all processes. */
+  /**
+   * From which operation of that port on, counted from 0 over all processes: at the first one at which nothing else goes
+   * wrong.
+   */
   readonly index: number;
   /** What. */
   readonly kind: FaultKind;
@@ -83,8 +100,9 @@ export interface Fault {
 /** The faults of one world: which are due, and which have happened. */
 export class Faults {
   readonly #planned: ReadonlyArray<Fault>;
-  readonly #counts: Record<Port, number> = { commit: 0, load: 0, read: 0, open: 0, publish: 0, step: 0 };
-  readonly #fired = new Set<Fault>();
+  readonly #counts = Object.fromEntries(ports.map((port) => [port, 0])) as Record<Port, number>;
+  /** How often each has happened. */
+  readonly #times = new Map<Fault, number>();
   /** How long an operation takes where nothing goes wrong, in milliseconds: 0 for no time. */
   readonly #latency: () => number;
 
@@ -100,20 +118,21 @@ export class Faults {
 
   /** Those that have happened. */
   get fired(): ReadonlyArray<Fault> {
-    return this.#planned.filter((fault) => this.#fired.has(fault));
+    return this.#planned.filter((fault) => this.#times.has(fault));
   }
 
   /** Those that have not happened. */
   get unfired(): ReadonlyArray<Fault> {
-    return this.#planned.filter((fault) => !this.#fired.has(fault));
+    return this.#planned.filter((fault) => !this.#times.has(fault));
   }
 
   /** Counts an operation, and says what goes wrong with it. */
   take(port: Port): FaultKind | null {
     const count = this.#counts[port]++;
     for (const fault of this.#planned) {
-      if (fault.port !== port || count < fault.index || count >= fault.index + (fault.times ?? 1)) continue;
-      this.#fired.add(fault);
+      const times = this.#times.get(fault) ?? 0;
+      if (fault.port !== port || count < fault.index || times >= (fault.times ?? 1)) continue;
+      this.#times.set(fault, times + 1);
       return fault.kind;
     }
     return null;
@@ -144,12 +163,16 @@ export interface Injected {
   readonly retryable: boolean;
 }
 
-/** Leads an operation through a port, where it may go wrong. `what` names it in the trace. */
+/**
+ * Leads an operation through a port, where it may go wrong. `what` names it in the trace, and `others` says what happens
+ * at faults that only this port knows.
+ */
 export const throughPort = <A, E>(
   port: Exclude<Port, "step">,
   what: string,
   fail: (injected: Injected) => E,
   operation: Effect.Effect<A, E>,
+  others: { readonly [Kind in FaultKind]?: (process: Process) => void } = {},
 ): Effect.Effect<A, E> =>
   Effect.flatMap(Effect.all([CurrentFaults, CurrentProcess]), ([faults, process]): Effect.Effect<A, E> => {
     if (faults === null || process === null) return operation;
@@ -183,6 +206,12 @@ export const throughPort = <A, E>(
         return Effect.suspend(() => {
           later();
           return failed("its answer was lost");
+        });
+      case "torn":
+      case "power":
+        return Effect.suspend(() => {
+          others[kind]?.(process);
+          return crash(process);
         });
       case "locked":
         return failed("the database is locked");

@@ -42,13 +42,15 @@ export interface Simulation<R> {
   readonly services?: Context.Context<R>;
   /** Default: {@link stepsMaxDefault}. */
   readonly stepsMax?: number;
+  /** Kills everything once this is so, and never starts it again: the disk stays as it is. Default: never. */
+  readonly until?: () => boolean;
 }
 
 /** How it went. */
 export interface SimulationReport {
   /** What broke a rule, in words; null when nothing did. What the job has written is for the caller to judge. */
   readonly violation: string | null;
-  /** What the process that came to the end says; null when none did. */
+  /** What the process that came to the end says; null when none did, or the world was ended before. */
   readonly summary: JobSummary | null;
   /** The planned faults that happened, and those that did not. */
   readonly fired: ReadonlyArray<Fault>;
@@ -72,6 +74,7 @@ const mayBeInjected = (error: JobError): boolean =>
 export const simulateOnce = <R>(simulation: Simulation<R>): SimulationReport => {
   const { job, seed, faults: planned, disk = memoryKv(), options = {}, services, stepsMax = stepsMaxDefault } =
     simulation;
+  const { until = () => false } = simulation;
   const world = new World({ seed, shuffles: true, workMillisChance });
   const draw = new Seeded(`${seed} ports`);
   const latency = (): number => draw.chance(latencyChance) ? 1 + draw.below(latencyMillisMax) : 0;
@@ -153,6 +156,10 @@ export const simulateOnce = <R>(simulation: Simulation<R>): SimulationReport => 
 
   start();
   const isOver = (): boolean => {
+    if (until()) {
+      world.killAll();
+      return true;
+    }
     const process = victim();
     const kind = process === null ? null : faults.take("step");
     if (kind !== null) befall(process!, kind);

@@ -132,6 +132,7 @@ export class Process {
 
   /** Ends the process where it stands: no finalizer runs, and none of its fibers ever moves again. */
   kill(): void {
+    if (this.#dead) return;
     this.#dead = true;
     this.#held = null;
     this.note("is killed");
@@ -188,6 +189,7 @@ export class World {
   #ready: Array<Task> = [];
   #timers: Array<Timer> = [];
   #timerNumber = 0;
+  readonly #processes: Array<Process> = [];
 
   constructor({ seed, shuffles = false, workMillisChance = 0, begins = worldBegins }: WorldOptions) {
     forgetAsyncContexts();
@@ -203,7 +205,13 @@ export class World {
   spawn(name: string): Process {
     const process = new Process(this, name);
     process.note("starts");
+    this.#processes.push(process);
     return process;
+  }
+
+  /** Kills every process. */
+  killAll(): void {
+    for (const process of this.#processes.splice(0)) if (!process.dead) process.kill();
   }
 
   /** Has a task run at the next turn. */
