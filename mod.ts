@@ -36,6 +36,8 @@
 
 /** What a window answers: counts, sums, quantiles, or an aggregate of your own. */
 export * as Aggregate from "./src/windows/aggregates.ts";
+/** Records that could not be handled: list, show, retry and discard them. */
+export * as DeadLetters from "./src/streams/dead-letters.ts";
 /** What is computed: from a source, through operators such as `keyBy` and `window`, to a sink. */
 export * as Flow from "./src/streams/flows.ts";
 /** What runs flows: under a guarantee, with state, metrics and errors. Begin with `Job.make` and `Job.run`. */

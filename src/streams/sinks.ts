@@ -5,6 +5,7 @@
  */
 export { console, type ConsoleOptions } from "./sinks/console.ts";
 export { appendOnly, idempotent, type SinkOptions, transactional } from "./sinks/make.ts";
+export { deadLetters, type DeadLettersOptions } from "./sinks/dead-letters.ts";
 export { memory, type MemorySink } from "./sinks/memory.ts";
 export { ndjson, type NdjsonSinkOptions } from "./sinks/ndjson.ts";
 export { table, type TableMarker, type TableOptions } from "./sinks/table.ts";

@@ -15,6 +15,7 @@ export {
   retryAfterSeconds,
 } from "./sources/http.ts";
 export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
+export { retries, type RetriesOptions } from "./sources/retries.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
 export {
   InPlaceOfRecord,

@@ -1,0 +1,478 @@
+/**
+ * Dead letters as a person handles them: what is there, why, and what becomes of it.
+ *
+ * @module
+ */
+import * as Schema from "@effect/schema";
+import { type Cause, Effect, type Scope } from "effect";
+import type { RawForm } from "../actors/record-bytes.ts";
+import { denoKv } from "../kv-state/deno-kv.ts";
+import { KvError, type StateCorrupted } from "../kv-state/errors.ts";
+import type { Kv, KvEntry, KvMutation, KvProvider } from "../kv-state/kv.ts";
+import { inWords } from "../windows/in-words.ts";
+import {
+  type Coordinates,
+  layoutFormat,
+  type LetterBody,
+  letterKey,
+  lettersPrefix,
+  readInfo,
+  readRequests,
+  readSettled,
+  requestsKey,
+  retryingKey,
+  retryingPrefix,
+  retryKey,
+  sealed,
+  unsealed,
+} from "./dead-letter-layout.ts";
+
+/** How many letters a page holds unless it is told otherwise. */
+export const pageLettersDefault = 100;
+/** How many letters a page may hold. */
+export const pageLettersMax = 1_000;
+/** How many groups of one operator and one reason are told apart; letters beyond are counted as `others`. */
+export const letterGroupsMax = 1_000;
+
+/** How many letters are read at a time. */
+const scanLettersMax = 100;
+/** How many letters one commit changes; each takes up to three mutations. */
+const changedLettersMax = 300;
+/** How often a change is tried again when somebody else has changed the store meanwhile, or holds its lock. */
+const changeRetriesMax = 20;
+/** The pause before that, in milliseconds. */
+const changePauseMillis = 50;
+
+/** The class that {@link DeadLetterError} extends: its fields and its constructor. */
+export const DeadLetterErrorBase: Schema.Class<
+  DeadLetterError,
+  Schema.TaggedStruct<"DeadLetterError", {
+    readonly message: Schema.String;
+    readonly path: Schema.String;
+    readonly rule: Schema.String;
+    readonly letter: Schema.NullOr<Schema.Number>;
+  }>,
+  Cause.YieldableError
+> = Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
+  message: Schema.String,
+  path: Schema.String,
+  rule: Schema.String,
+  letter: Schema.NullOr(Schema.Number),
+});
+
+/**
+ * Something was asked of dead letters that cannot be done: a file that holds none was opened, or a letter was named that is
+ * not there, cannot be retried, or is on its way. `letter` is its number, or null.
+ */
+export class DeadLetterError extends DeadLetterErrorBase {}
+
+/** A dead letter as it is kept. */
+export interface StoredLetter {
+  /** Its number: the letters of a store are counted from 1, the oldest first. */
+  readonly number: number;
+  /** The name of the source that its record came from; that of a `Source.retries` when it is the letter of a retry. */
+  readonly source: string;
+  /** The split that it came from. */
+  readonly split: string;
+  /** Where to read on after it in the split. */
+  readonly position: number | string;
+  /** The name of the operator that refused it. */
+  readonly operator: string;
+  /** What went wrong, in words. */
+  readonly reason: string;
+  /** The record's bytes; see `rawForm`. */
+  readonly raw: Uint8Array;
+  /** How many bytes the whole record has. */
+  readonly rawLength: number;
+  /** What `raw` is: the bytes that the source read, the record as JSON, or words about it. */
+  readonly rawForm: RawForm;
+  /** How often its record had been retried when it became this letter. */
+  readonly tries: number;
+  /** Where its record came from at first, when this is the letter of a retry; else null. */
+  readonly first: Coordinates | null;
+  /** `"retrying"` from when somebody asked for that until the job has its record. */
+  readonly status: "waiting" | "retrying";
+  /** Why it cannot be retried; null when it can be. */
+  readonly obstacle: string | null;
+}
+
+/** Which letters are meant; all of them where nothing is said. */
+export interface LetterFilter {
+  /** Those that this operator refused. */
+  readonly operator?: string;
+  /** Those whose record came from this source, now or at first. */
+  readonly source?: string;
+  /** Those whose reason contains this text. */
+  readonly reason?: string;
+}
+
+/** Which letters a page shows. */
+export interface PageOptions extends LetterFilter {
+  /**
+   * The number behind which the page begins: `next` of the page before.
+   *
+   * @default {0}
+   */
+  readonly after?: number;
+  /**
+   * How many letters it holds at most, up to 1,000.
+   *
+   * @default {100}
+   */
+  readonly limit?: number;
+}
+
+/** Some letters, the oldest first. */
+export interface LetterPage {
+  /** The letters. */
+  readonly letters: ReadonlyArray<StoredLetter>;
+  /** What `after` of the next page is; null when there are no more. */
+  readonly next: number | null;
+}
+
+/** How many letters there are, and of which kinds. */
+export interface LetterCounts {
+  /** All letters. */
+  readonly letters: number;
+  /** Those of them that are being retried. */
+  readonly retrying: number;
+  /** Those of them that cannot be retried. */
+  readonly unretryable: number;
+  /** How many there are of each operator and reason, the most first: 1,000 groups at most. */
+  readonly groups: ReadonlyArray<{ readonly operator: string; readonly reason: string; readonly letters: number }>;
+  /** How many are in no group, as there are too many groups. */
+  readonly others: number;
+}
+
+/** What became of a request to retry. */
+export interface RetryOutcome {
+  /** How many letters are on their way now that were not before. */
+  readonly retried: number;
+  /** How many were on their way already; nothing is done twice. */
+  readonly alreadyRetrying: number;
+  /** How many letters that the filter matches cannot be retried. */
+  readonly unretryable: number;
+}
+
+/** What an operation can fail with: the file, damaged bytes, or a request that cannot be granted. */
+export type DeadLettersError = KvError | StateCorrupted | DeadLetterError;
+
+/** An open store of dead letters. */
+export interface DeadLetterStore {
+  /** A page of letters. */
+  readonly list: (options?: PageOptions) => Effect.Effect<LetterPage, DeadLettersError>;
+  /** How many letters there are. It reads all of them, some at a time. */
+  readonly count: (filter?: LetterFilter) => Effect.Effect<LetterCounts, DeadLettersError>;
+  /** One letter; null if there is none of that number. */
+  readonly show: (number: number) => Effect.Effect<StoredLetter | null, DeadLettersError>;
+  /**
+   * Asks for letters to be retried: those of these numbers, or those of a filter. A `Source.retries` brings them back.
+   *
+   * Of numbers, all or none are accepted: one that is not there or cannot be retried is a `DeadLetterError`. Of a filter,
+   * those that cannot be retried are left and counted.
+   */
+  readonly retry: (which: ReadonlyArray<number> | LetterFilter) => Effect.Effect<RetryOutcome, DeadLettersError>;
+  /**
+   * Deletes letters: those of these numbers, or those of a filter; says how many. One that is being retried stays: by its
+   * number it is a `DeadLetterError`. A number that is not there is none to delete.
+   */
+  readonly discard: (which: ReadonlyArray<number> | LetterFilter) => Effect.Effect<number, DeadLettersError>;
+}
+
+/**
+ * Opens the KV file of a `Sink.deadLetters`, from any process, whether the job runs or not. The scope closes it.
+ *
+ * While the job runs, two processes use one file: each may wait for the other for a moment (up to some seconds under
+ * load), and nothing else happens. Fails with `DeadLetterError` if the file holds no store of dead letters.
+ *
+ * @example
+ * ```ts
+ * import { DeadLetters } from "@weir/streams";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.scoped(Effect.gen(function* () {
+ *   const dead = yield* DeadLetters.open("out/dead.kv");
+ *   for (const { operator, reason, letters } of (yield* dead.count()).groups) console.log(letters, operator, reason);
+ *   const { letters } = yield* dead.list({ operator: "map#0", limit: 10 });
+ *   for (const { number, source, position, reason } of letters) console.log(number, source, position, reason);
+ *   yield* dead.retry({ operator: "map#0" });
+ * }));
+ * ```
+ */
+export const open = (
+  path: string,
+  options: { readonly kv?: KvProvider } = {},
+): Effect.Effect<DeadLetterStore, DeadLettersError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const kv = yield* (options.kv ?? denoKv).open(path);
+    const info = yield* readInfo(kv);
+    const refuse = (rule: string, current: string): DeadLetterError =>
+      new DeadLetterError({
+        message: `Cannot open "${path}" as ${rule}: current value is ${current}`,
+        path,
+        rule,
+        letter: null,
+      });
+    if (info === null) return yield* refuse("it must be the file of a Sink.deadLetters", "a file without dead letters");
+    if (info.format !== layoutFormat) {
+      return yield* refuse(`its layout must have version ${layoutFormat}`, `version ${info.format}`);
+    }
+    return storeOf(kv, path);
+  });
+
+const storeOf = (kv: Kv, path: string): DeadLetterStore => {
+  const refuse = (action: string, rule: string, letter: number | null, current: string): DeadLetterError =>
+    new DeadLetterError({
+      message: `Cannot ${action} as ${rule}: current value is ${current}`,
+      path,
+      rule,
+      letter,
+    });
+
+  /** How far retries are part of the job's state: their letters are only kept for what may become of them. */
+  const settled = readSettled(kv);
+
+  const positionOf = (entry: KvEntry) => unsealed(entry) as Effect.Effect<number, StateCorrupted>;
+
+  const letterOf = (entry: KvEntry, isRetrying: boolean): Effect.Effect<StoredLetter, StateCorrupted> =>
+    Effect.map(unsealed(entry), (stored) => {
+      const body = stored as LetterBody;
+      const number = entry.key[1] as number;
+      return { number, ...body, status: isRetrying ? "retrying" : "waiting", obstacle: obstacleOf(body) };
+    });
+
+  const show: DeadLetterStore["show"] = (number) =>
+    Effect.gen(function* () {
+      if (!Number.isSafeInteger(number)) return null;
+      const upTo = yield* settled;
+      const [letter, retrying] = yield* kv.getMany([letterKey(number), retryingKey(number)]);
+      if (letter === null || (retrying !== null && (yield* positionOf(retrying)) <= upTo)) return null;
+      return yield* letterOf(letter, retrying !== null);
+    });
+
+  /** The letters behind a number that are not done with, some of them; `next` is null at the end. */
+  const scan = (after: number): Effect.Effect<LetterPage, KvError | StateCorrupted> =>
+    Effect.gen(function* () {
+      const upTo = yield* settled;
+      const entries = yield* kv.list({ prefix: lettersPrefix, start: letterKey(after + 1) }, scanLettersMax);
+      if (entries.length === 0) return { letters: [], next: null };
+      const last = entries.at(-1)!.key[1] as number;
+      const range = { prefix: retryingPrefix, start: retryingKey(after + 1), end: retryingKey(last + 1) };
+      const retrying = new Map<number, number>();
+      for (const entry of yield* kv.list(range, scanLettersMax)) {
+        retrying.set(entry.key[1] as number, yield* positionOf(entry));
+      }
+      const letters: Array<StoredLetter> = [];
+      for (const entry of entries) {
+        const number = entry.key[1] as number;
+        const retry = retrying.get(number);
+        if (retry === undefined || retry > upTo) letters.push(yield* letterOf(entry, retry !== undefined));
+      }
+      return { letters, next: entries.length < scanLettersMax ? null : last };
+    });
+
+  /** Does something for every letter of a filter. */
+  const forEachLetter = <E>(
+    filter: LetterFilter,
+    each: (letters: ReadonlyArray<StoredLetter>) => Effect.Effect<void, E>,
+  ): Effect.Effect<void, E | KvError | StateCorrupted> =>
+    Effect.gen(function* () {
+      for (let after: number | null = 0; after !== null;) {
+        const { letters, next }: LetterPage = yield* scan(after);
+        yield* each(letters.filter(matching(filter)));
+        after = next;
+      }
+    });
+
+  const list: DeadLetterStore["list"] = ({ after = 0, limit = pageLettersDefault, ...filter } = {}) =>
+    Effect.gen(function* () {
+      if (!Number.isSafeInteger(limit) || limit < 1 || limit > pageLettersMax) {
+        const rule = `limit must be a whole number from 1 to ${pageLettersMax}`;
+        return yield* refuse("list dead letters", rule, null, inWords(limit));
+      }
+      if (!Number.isSafeInteger(after) || after < 0) {
+        return yield* refuse("list dead letters", "after must be the number of a letter, or 0", null, inWords(after));
+      }
+      const found: Array<StoredLetter> = [];
+      const isWanted = matching(filter);
+      for (let from: number | null = after; from !== null;) {
+        const { letters, next }: LetterPage = yield* scan(from);
+        for (const letter of letters) {
+          if (!isWanted(letter)) continue;
+          // One more than wanted tells that there is a next page.
+          if (found.length === limit) return { letters: found, next: found[limit - 1].number };
+          found.push(letter);
+        }
+        from = next;
+      }
+      return { letters: found, next: null };
+    });
+
+  const count: DeadLetterStore["count"] = (filter = {}) =>
+    Effect.gen(function* () {
+      const groups = new Map<string, { readonly operator: string; readonly reason: string; letters: number }>();
+      const sums = { letters: 0, retrying: 0, unretryable: 0, others: 0 };
+      yield* forEachLetter(filter, (letters) =>
+        Effect.sync(() => {
+          for (const { operator, reason, status, obstacle } of letters) {
+            sums.letters++;
+            if (status === "retrying") sums.retrying++;
+            if (obstacle !== null) sums.unretryable++;
+            const id = `${operator}\n${reason}`;
+            const group = groups.get(id);
+            if (group !== undefined) group.letters++;
+            else if (groups.size < letterGroupsMax) groups.set(id, { operator, reason, letters: 1 });
+            else sums.others++;
+          }
+        }));
+      return { ...sums, groups: [...groups.values()].sort((a, b) => b.letters - a.letters) };
+    });
+
+  /**
+   * Changes letters: `plan` says how, and is asked again where somebody else was faster. Every change moves one entry on and
+   * holds only if nobody else has, so two never mix.
+   */
+  const change = <A, E>(
+    plan: (
+      retries: number,
+    ) => Effect.Effect<
+      { readonly mutations: ReadonlyArray<KvMutation>; readonly retries: number; readonly done: A },
+      E
+    >,
+  ): Effect.Effect<A, E | KvError | StateCorrupted | DeadLetterError> =>
+    Effect.gen(function* () {
+      for (let tries = 0; tries <= changeRetriesMax; tries++) {
+        if (tries > 0) yield* Effect.sleep(changePauseMillis);
+        const { requests, versionstamp } = yield* readRequests(kv);
+        const { mutations, retries, done } = yield* plan(requests.retries);
+        if (mutations.length === 0) return done;
+        const moved = { retries, changes: requests.changes + 1 };
+        const stamp = yield* kv.commit({
+          checks: [{ key: requestsKey, versionstamp }],
+          mutations: [...mutations, { type: "set", key: requestsKey, value: sealed(requestsKey, moved) }],
+        });
+        if (stamp !== null) return done;
+      }
+      return yield* new KvError({
+        message:
+          `Cannot change the dead letters in "${path}" as nobody else must change them meanwhile: current value ` +
+          `has moved ${changeRetriesMax + 1} times`,
+        operation: "commit",
+        retryable: true,
+        cause: null,
+      });
+    });
+
+  const lettersOf = (
+    action: string,
+    numbers: ReadonlyArray<number>,
+  ): Effect.Effect<ReadonlyArray<StoredLetter>, DeadLettersError> =>
+    Effect.forEach(numbers, (number) =>
+      Effect.flatMap(show(number), (letter) =>
+        letter === null
+          ? Effect.fail(
+            refuse(`${action} dead letter ${inWords(number)}`, "it must be there", number, "no letter of that number"),
+          )
+          : Effect.succeed(letter)));
+
+  /** Puts letters into the log, but for those that are there; says how many. */
+  const request = (numbers: ReadonlyArray<number>): Effect.Effect<RetryOutcome, DeadLettersError> =>
+    change((retries) =>
+      Effect.gen(function* () {
+        const mutations: Array<KvMutation> = [];
+        let position = retries;
+        for (const { number, status } of yield* lettersOf("retry", numbers)) {
+          if (status === "retrying") continue;
+          position++;
+          mutations.push({ type: "set", key: retryKey(position), value: sealed(retryKey(position), number) });
+          mutations.push({ type: "set", key: retryingKey(number), value: sealed(retryingKey(number), position) });
+        }
+        const retried = position - retries;
+        const done = { retried, alreadyRetrying: numbers.length - retried, unretryable: 0 };
+        return { mutations, retries: position, done };
+      })
+    );
+
+  const retry: DeadLetterStore["retry"] = (which) =>
+    Effect.gen(function* () {
+      const outcome = { retried: 0, alreadyRetrying: 0, unretryable: 0 };
+      const requestAll = (numbers: ReadonlyArray<number>) =>
+        Effect.gen(function* () {
+          for (let at = 0; at < numbers.length; at += changedLettersMax) {
+            const { retried, alreadyRetrying } = yield* request(numbers.slice(at, at + changedLettersMax));
+            outcome.retried += retried;
+            outcome.alreadyRetrying += alreadyRetrying;
+          }
+        });
+      if (isFilter(which)) {
+        yield* forEachLetter(which, (letters) => {
+          outcome.unretryable += letters.filter(({ obstacle }) => obstacle !== null).length;
+          return requestAll(letters.filter(({ obstacle }) => obstacle === null).map(({ number }) => number));
+        });
+        return outcome;
+      }
+      const numbers = [...new Set(which)];
+      for (const { number, obstacle } of yield* lettersOf("retry", numbers)) {
+        if (obstacle === null) continue;
+        return yield* refuse(`retry dead letter ${number}`, "its record must be whole", number, obstacle);
+      }
+      yield* requestAll(numbers);
+      return outcome;
+    });
+
+  const discardNumbers = (
+    numbers: ReadonlyArray<number>,
+    isRefused: boolean,
+  ): Effect.Effect<number, DeadLettersError> =>
+    change((retries) =>
+      Effect.gen(function* () {
+        const mutations: Array<KvMutation> = [];
+        for (const number of numbers) {
+          // Whether it is damaged does not matter any more.
+          const [letter, retrying] = yield* kv.getMany([letterKey(number), retryingKey(number)]);
+          if (letter === null) continue;
+          if (retrying === null) mutations.push({ type: "delete", key: letterKey(number) });
+          else if (isRefused) {
+            const position = yield* positionOf(retrying);
+            if (position <= (yield* settled)) continue;
+            const rule = "it must not be on its way";
+            return yield* refuse(`discard dead letter ${number}`, rule, number, `retry ${position}`);
+          }
+        }
+        return { mutations, retries, done: mutations.length };
+      })
+    );
+
+  const discard: DeadLetterStore["discard"] = (which) =>
+    Effect.gen(function* () {
+      let discarded = 0;
+      const discardAll = (numbers: ReadonlyArray<number>) =>
+        Effect.gen(function* () {
+          for (let at = 0; at < numbers.length; at += changedLettersMax) {
+            discarded += yield* discardNumbers(numbers.slice(at, at + changedLettersMax), !isFilter(which));
+          }
+        });
+      if (isFilter(which)) {
+        yield* forEachLetter(which, (letters) => discardAll(letters.map(({ number }) => number)));
+      } else {
+        yield* discardAll([...new Set(which)].filter(Number.isSafeInteger));
+      }
+      return discarded;
+    });
+
+  return { list, count, show, retry, discard };
+};
+
+const isFilter = (which: ReadonlyArray<number> | LetterFilter): which is LetterFilter => !Array.isArray(which);
+
+const matching = ({ operator, source, reason }: LetterFilter) => (letter: StoredLetter): boolean =>
+  (operator === undefined || letter.operator === operator) &&
+  (source === undefined || letter.source === source || letter.first?.source === source) &&
+  (reason === undefined || letter.reason.includes(reason));
+
+/** Why a letter's record cannot be retried, if so. */
+const obstacleOf = ({ raw, rawLength, rawForm }: LetterBody): string | null => {
+  if (rawForm === "words") return "the record has no form in JSON";
+  if (raw.length === 0) return "nothing of its record was kept";
+  return raw.length < rawLength ? `only ${raw.length} of its ${rawLength} bytes were kept` : null;
+};

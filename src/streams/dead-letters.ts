@@ -1,0 +1,25 @@
+/**
+ * Dead letters: records that could not be handled, to be listed, shown, retried and discarded.
+ *
+ * @module
+ */
+export {
+  DeadLetterError,
+  DeadLetterErrorBase,
+  type DeadLettersError,
+  type DeadLetterStore,
+  type LetterCounts,
+  type LetterFilter,
+  letterGroupsMax,
+  type LetterPage,
+  open,
+  pageLettersDefault,
+  pageLettersMax,
+  type PageOptions,
+  type RetryOutcome,
+  type StoredLetter,
+} from "./dead-letter-store.ts";
+export type { Coordinates } from "./dead-letter-layout.ts";
+export type { RawForm } from "../actors/record-bytes.ts";
+export { KvError, KvErrorBase, StateCorrupted, StateCorruptedBase } from "../kv-state/errors.ts";
+export type { Kv, KvCheck, KvCommit, KvEntry, KvKey, KvMutation, KvProvider } from "../kv-state/kv.ts";

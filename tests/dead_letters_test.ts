@@ -1,0 +1,503 @@
+/** Dead letters as a person handles them: kept exactly once, listed, shown, retried, and discarded. */
+import assert from "node:assert/strict";
+import { Cause, Effect, Exit, Option, References, Schedule, Schema, Stream } from "effect";
+import { DeadLetters, Flow, Job, Sink, Source, Watermark } from "@weir/streams";
+import { sealed } from "../src/streams/dead-letter-layout.ts";
+import { type MemoryKv, memoryKv } from "../src/testing/memory-kv.ts";
+
+const path = "dead.kv";
+
+/** Uses the open store of a memory. */
+const withLetters = <A, E>(
+  kv: MemoryKv,
+  use: (dead: DeadLetters.DeadLetterStore) => Effect.Effect<A, E>,
+): Promise<A> => Effect.runPromise(Effect.scoped(Effect.flatMap(DeadLetters.open(path, { kv }), use)));
+
+/** What something fails with. */
+const failureOf = async <E>(effect: Effect.Effect<unknown, E>): Promise<E> => {
+  const exit = await Effect.runPromiseExit(effect);
+  assert.ok(Exit.isFailure(exit), "it was to fail");
+  return Option.getOrThrow(Cause.findErrorOption(exit.cause));
+};
+
+/** What a request to the open store of a memory is refused with. */
+const refusalOf = <E>(kv: MemoryKv, use: (dead: DeadLetters.DeadLetterStore) => Effect.Effect<unknown, E>) =>
+  failureOf(Effect.scoped(Effect.flatMap(DeadLetters.open(path, { kv }), use)));
+
+/** What most tests compare of a letter. */
+const brief = (letter: DeadLetters.StoredLetter) => {
+  const { number, source, position, operator, reason, raw, tries, first, status, obstacle } = letter;
+  const text = new TextDecoder().decode(raw);
+  const origin = first === null ? null : `${first.source} ${first.position}`;
+  return [number, `${source} ${position}`, operator, reason, text, tries, origin, obstacle ?? status] as const;
+};
+
+const lettersIn = (kv: MemoryKv) =>
+  withLetters(kv, (dead) => Effect.map(dead.list({ limit: 1_000 }), ({ letters }) => letters.map(brief)));
+
+interface Order {
+  readonly id: number;
+}
+const strict = Schema.Struct({ id: Schema.Number });
+/** The same, corrected: some who send orders write the number as text. */
+const lenient = Schema.Struct({ id: Schema.Union([Schema.Number, Schema.NumberFromString]) });
+
+/** Lines of JSON as a source: what does not match is rejected with its bytes. */
+const ordersOf = (lines: ReadonlyArray<string>): Source.Source<Order, Source.DecodeError, never, never> =>
+  Source.make({
+    name: "orders",
+    bounded: true,
+    rejects: true,
+    splits: Effect.succeed(["0"]),
+    read: (_split, from, batchRecordsMax) => {
+      const decode = (line: string): Order | Source.Rejected => {
+        const exit = Schema.decodeUnknownExit(Schema.fromJsonString(strict))(line);
+        const bytes = new TextEncoder().encode(line);
+        return Exit.isSuccess(exit) ? exit.value : new Source.Rejected("is no order", bytes, bytes.length);
+      };
+      return Stream.fromIterable(lines.keys().drop(Number(from ?? 0))).pipe(
+        Stream.rechunk(batchRecordsMax),
+        Stream.chunks,
+        Stream.map((at) => ({ records: at.map((k) => decode(lines[k])), positions: at.map((k) => k + 1) })),
+      );
+    },
+  });
+
+/** A version of a program: how it decodes what is retried, and what it does with an order. */
+interface Version {
+  readonly schema?: Schema.Codec<Order, unknown>;
+  readonly work?: (order: Order) => number;
+}
+
+const jobOf = (kv: MemoryKv, lines: ReadonlyArray<string>, out: Sink.MemorySink<number>, version: Version = {}) => {
+  const { schema = strict, work = ({ id }) => id } = version;
+  return Job.make({
+    name: "orders",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(ordersOf(lines)).pipe(
+        Flow.merge(Flow.from(Source.retries("retries", { path, schema, kv, pollInterval: "5 millis" }))),
+        Flow.map(work),
+        Flow.onError(Sink.deadLetters("dead", { path, kv }), { defects: true }),
+        Flow.to(out),
+      ),
+    ],
+  });
+};
+
+/** Runs a job through what is there, and starts it again whenever a store of this memory has crashed. */
+const runOn = async (kv: MemoryKv, job: Job.Job<never>): Promise<Job.JobSummary> => {
+  for (let starts = 0; starts < 10; starts++) {
+    const running = Job.run(job, {
+      kv,
+      state: "test.kv",
+      mode: "available-now",
+      epochInterval: "1 hour",
+      epochRecordsMax: 2,
+      restart: Schedule.recurs(10),
+    });
+    const exit = await Effect.runPromiseExit(Effect.provideService(running, References.MinimumLogLevel, "None"));
+    if (Exit.isSuccess(exit)) return exit.value;
+    const error = Cause.squash(exit.cause);
+    if (!(error instanceof Error) || !/crash/.test(error.message)) throw error;
+  }
+  throw new Error("The job did not end in ten starts");
+};
+
+/** Throws for every order but those below 10. */
+const small = ({ id }: Order): number => {
+  if (id >= 10) throw new Error(`order ${id} is too large`);
+  return id;
+};
+
+const lines = ['{"id":1}', '{"id":"2"}', "{oh}", '{"id":30}', '{"id":4}', '{"id":50}'];
+
+Deno.test("letters are numbered from the oldest on, and say where they come from, why, and what the record was", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  const { metrics } = await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  assert.deepEqual(out.values(), [1, 4]);
+  assert.equal(metrics.operators["onError#0"].deadLetters, 4);
+  assert.deepEqual(await lettersIn(kv), [
+    [1, "orders 2", 'source "orders"', "is no order", '{"id":"2"}', 0, null, "waiting"],
+    [2, "orders 3", 'source "orders"', "is no order", "{oh}", 0, null, "waiting"],
+    [3, "orders 4", "map#0", "order 30 is too large", '{"id":30}', 0, null, "waiting"],
+    [4, "orders 6", "map#0", "order 50 is too large", '{"id":50}', 0, null, "waiting"],
+  ]);
+  const shown = await withLetters(kv, (dead) => dead.show(3));
+  assert.deepEqual(shown, {
+    number: 3,
+    source: "orders",
+    split: "0",
+    position: 4,
+    operator: "map#0",
+    reason: "order 30 is too large",
+    raw: new TextEncoder().encode('{"id":30}'),
+    rawLength: 9,
+    rawForm: "json",
+    tries: 0,
+    first: null,
+    status: "waiting",
+    obstacle: null,
+  });
+  assert.equal(await withLetters(kv, (dead) => dead.show(5)), null);
+});
+
+Deno.test("two letters that were made of one record are two, with numbers of their own", async () => {
+  const kv = memoryKv();
+  const job = Job.make({
+    name: "halves",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(Source.array("orders", [7])).pipe(
+        Flow.flatMap((id) => [id, id]),
+        Flow.map((id): number => {
+          throw new Error(`no ${id}`);
+        }),
+        Flow.onError(Sink.deadLetters("dead", { path, kv }), { defects: true }),
+        Flow.to(Sink.memory("out")),
+      ),
+    ],
+  });
+  await runOn(kv, job);
+  assert.deepEqual(await lettersIn(kv), [
+    [1, "orders 1", "map#0", "no 7", "7", 0, null, "waiting"],
+    [2, "orders 1", "map#0", "no 7", "7", 0, null, "waiting"],
+  ]);
+});
+
+Deno.test("a corrected schema and corrected code let retried letters pass, and they are gone then", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  assert.deepEqual(await withLetters(kv, (dead) => dead.retry([1, 3, 4])), {
+    retried: 3,
+    alreadyRetrying: 0,
+    unretryable: 0,
+  });
+  assert.deepEqual((await lettersIn(kv)).map((letter) => letter.at(-1)), [
+    "retrying",
+    "waiting",
+    "retrying",
+    "retrying",
+  ]);
+  await runOn(kv, jobOf(kv, lines, out, { schema: lenient }));
+  assert.deepEqual(out.values(), [1, 4, 2, 30, 50]);
+  assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2]);
+});
+
+Deno.test("a letter whose retry fails is a letter again, with its tries, its bytes and where it first came from", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  for (let tries = 1; tries <= 2; tries++) {
+    assert.equal((await withLetters(kv, (dead) => dead.retry({}))).retried, 4);
+    await runOn(kv, jobOf(kv, lines, out, { work: small }));
+    const letters = await lettersIn(kv);
+    const first = 4 * tries;
+    assert.deepEqual(
+      letters.map(([number, at, operator, , raw, n, origin]) => [number, at, operator, raw, n, origin]),
+      [
+        [first + 1, `retries ${first - 3}`, 'source "retries"', '{"id":"2"}', tries, "orders 2"],
+        [first + 2, `retries ${first - 2}`, 'source "retries"', "{oh}", tries, "orders 3"],
+        [first + 3, `retries ${first - 1}`, "map#0", '{"id":30}', tries, "orders 4"],
+        [first + 4, `retries ${first}`, "map#0", '{"id":50}', tries, "orders 6"],
+      ],
+    );
+    assert.match(letters[0][3], /^does not match the schema: Expected number/);
+    assert.match(letters[1][3], /^is not JSON: /);
+  }
+  assert.deepEqual(out.values(), [1, 4]);
+});
+
+Deno.test("to retry what is on its way changes nothing", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  await withLetters(kv, (dead) => dead.retry([3, 3]));
+  const again = { retried: 1, alreadyRetrying: 1, unretryable: 0 };
+  assert.deepEqual(await withLetters(kv, (dead) => dead.retry([3, 4])), again);
+  await runOn(kv, jobOf(kv, lines, out));
+  assert.deepEqual(out.values(), [1, 4, 30, 50]);
+});
+
+Deno.test("a letter that is not whole, or that JSON cannot express, says so, and is not retried", async () => {
+  const kv = memoryKv();
+  const values = [new Map(), "x".repeat(Flow.recordBytesMax + 1), "whole"];
+  const job = Job.make({
+    name: "values",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(Source.array<unknown>("values", values)).pipe(
+        Flow.map((): number => {
+          throw new Error("no");
+        }),
+        Flow.onError(Sink.deadLetters("dead", { path, kv }), { defects: true }),
+        Flow.to(Sink.memory("out")),
+      ),
+    ],
+  });
+  await runOn(kv, job);
+  assert.deepEqual((await lettersIn(kv)).map((letter) => letter.at(-1)), [
+    "the record has no form in JSON",
+    "only 32768 of its 32771 bytes were kept",
+    "waiting",
+  ]);
+  for (const [number, obstacle] of [[1, "the record has no form"], [2, "only 32768 of its"]] as const) {
+    const error = await refusalOf(kv, (dead) => dead.retry([3, number]));
+    assert.ok(error instanceof DeadLetters.DeadLetterError);
+    assert.equal(error.letter, number);
+    assert.ok(
+      error.message.startsWith(
+        `Cannot retry dead letter ${number} as its record must be whole: current value is ${obstacle}`,
+      ),
+    );
+  }
+  const missing = await refusalOf(kv, (dead) => dead.retry([3, 9]));
+  assert.equal(
+    missing.message,
+    "Cannot retry dead letter 9 as it must be there: current value is no letter of that number",
+  );
+  // Of numbers, all or none.
+  assert.deepEqual((await lettersIn(kv)).filter((letter) => letter.at(-1) === "retrying"), []);
+  assert.deepEqual(await withLetters(kv, (dead) => dead.retry({})), { retried: 1, alreadyRetrying: 0, unretryable: 2 });
+});
+
+Deno.test("letters are listed in pages, by filters, and counted by operator and reason", async () => {
+  const kv = memoryKv();
+  const many = Array.from({ length: 450 }, (_, k) => k % 3 === 0 ? "{oh}" : `{"id":${k % 2 === 0 ? 10 : 20}}`);
+  await runOn(kv, jobOf(kv, many, Sink.memory("out"), { work: small }));
+  const numbers: Array<number> = [];
+  let pages = 0;
+  for (let after: number | null = 0; after !== null; pages++) {
+    const page: DeadLetters.LetterPage = await withLetters(kv, (dead) => dead.list({ after: after!, limit: 50 }));
+    assert.ok(page.letters.length <= 50);
+    numbers.push(...page.letters.map(({ number }) => number));
+    after = page.next;
+  }
+  assert.equal(pages, 9);
+  assert.deepEqual(numbers, Array.from({ length: 450 }, (_, k) => k + 1));
+
+  assert.deepEqual(await withLetters(kv, (dead) => dead.count()), {
+    letters: 450,
+    retrying: 0,
+    unretryable: 0,
+    groups: [
+      { operator: 'source "orders"', reason: "is no order", letters: 150 },
+      { operator: "map#0", reason: "order 20 is too large", letters: 150 },
+      { operator: "map#0", reason: "order 10 is too large", letters: 150 },
+    ],
+    others: 0,
+  });
+  const ofReason = await withLetters(kv, (dead) => dead.list({ operator: "map#0", reason: "20 is", limit: 2 }));
+  assert.deepEqual(ofReason.letters.map(({ number }) => number), [2, 6]);
+  assert.equal(ofReason.next, 6);
+  assert.equal((await withLetters(kv, (dead) => dead.count({ source: "others" }))).letters, 0);
+  assert.equal(
+    (await withLetters(kv, (dead) => dead.list({ limit: 150, operator: "map#0", reason: "10" }))).next,
+    null,
+  );
+  for (const options of [{ limit: 0 }, { limit: 1_001 }, { limit: NaN }, { after: -1 }]) {
+    assert.ok(await refusalOf(kv, (dead) => dead.list(options)) instanceof DeadLetters.DeadLetterError);
+  }
+});
+
+Deno.test("letters are discarded by number and by filter, but not while they are on their way", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  await withLetters(kv, (dead) => dead.retry([3]));
+  const error = await refusalOf(kv, (dead) => dead.discard([3]));
+  assert.equal(error.message, "Cannot discard dead letter 3 as it must not be on its way: current value is retry 1");
+  assert.equal(await withLetters(kv, (dead) => dead.discard([1, 1, 99])), 1);
+  assert.equal(await withLetters(kv, (dead) => dead.discard({ operator: "map#0" })), 1);
+  assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2, 3]);
+  // Numbers are not given again.
+  await runOn(kv, jobOf(kv, [...lines, "{no}"], out));
+  assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2, 5]);
+});
+
+Deno.test("whatever crashes, each letter is kept once, and each retry has its effect once", async () => {
+  const versions = [{ work: small }, { schema: lenient, work: small }, { schema: lenient }];
+  /** Runs three versions one after the other; everything is retried in between. The commits of some are lost or torn. */
+  const story = async (fateOf: (commit: number) => "ok" | "crash-before" | "crash-after") => {
+    const kv = memoryKv();
+    const out = Sink.memory<number>("out");
+    const told: Array<unknown> = [];
+    for (const version of versions) {
+      kv.onCommit(fateOf);
+      await runOn(kv, jobOf(kv, lines, out, version));
+      kv.onCommit(() => "ok");
+      told.push(await lettersIn(kv));
+      await withLetters(kv, (dead) => dead.retry({}));
+    }
+    return { told, out: out.values(), commits: kv.commits() };
+  };
+  const { commits, ...expected } = await story(() => "ok");
+  assert.deepEqual(expected.out, [1, 4, 2, 30, 50]);
+  assert.ok(commits > 20);
+  for (let commit = 0; commit < commits; commit++) {
+    for (const fate of ["crash-before", "crash-after"] as const) {
+      const { commits: _, ...got } = await story((k) => k === commit ? fate : "ok");
+      assert.deepEqual(got, expected, `${fate} at commit ${commit}`);
+    }
+  }
+});
+
+Deno.test("a retry that an Effect failed at, and one in a flow with event time, come back too", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  const readings = [{ at: 0, celsius: 20 }, { at: 1_000, celsius: 30 }, { at: 2_000, celsius: 21 }];
+  const schema = Schema.Struct({ at: Schema.Number, celsius: Schema.Number });
+  const job = (isDown: boolean) =>
+    Job.make({
+      name: "readings",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(Source.array("readings", readings)).pipe(
+          Flow.merge(Flow.from(Source.retries("retries", { path, schema, kv }))),
+          Flow.mapEffect((reading) => isDown && reading.celsius > 25 ? Effect.fail("down") : Effect.succeed(reading)),
+          Flow.onError(Sink.deadLetters("dead", { path, kv })),
+          Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic, idleAfter: "1 second" }),
+          Flow.map(({ celsius }) => celsius),
+          Flow.to(out),
+        ),
+      ],
+    });
+  await runOn(kv, job(true));
+  assert.deepEqual((await lettersIn(kv)).map(([, at, operator, reason]) => [at, operator, reason]), [
+    ["readings 2", "mapEffect#0", "down"],
+  ]);
+  await withLetters(kv, (dead) => dead.retry({ operator: "mapEffect#0" }));
+  await runOn(kv, job(false));
+  assert.deepEqual(out.values(), [20, 21, 30]);
+  assert.deepEqual(await lettersIn(kv), []);
+});
+
+Deno.test("bytes that are no JSON are read by a function of one's own", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, ["id=7", "id=x"], out));
+  await withLetters(kv, (dead) => dead.retry({}));
+  const parse = (bytes: Uint8Array) => {
+    const [name, value] = new TextDecoder().decode(bytes).split("=");
+    if (Number.isNaN(Number(value))) throw new Error(`${value} is no number`);
+    return { [name]: Number(value) };
+  };
+  const job = Job.make({
+    name: "orders",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(ordersOf(["id=7", "id=x"])).pipe(
+        Flow.merge(Flow.from(Source.retries("retries", { path, schema: strict, kv, parse }))),
+        Flow.map(({ id }) => id),
+        Flow.onError(Sink.deadLetters("dead", { path, kv }), { defects: true }),
+        Flow.to(out),
+      ),
+    ],
+  });
+  await runOn(kv, job);
+  assert.deepEqual(out.values(), [7]);
+  assert.deepEqual((await lettersIn(kv)).map(([, , , reason, raw]) => [reason, raw]), [
+    ["cannot be read: x is no number", "id=x"],
+  ]);
+});
+
+Deno.test("a letter that is damaged is an error that names it, and can be discarded", async () => {
+  const kv = memoryKv();
+  await runOn(kv, jobOf(kv, lines, Sink.memory("out"), { work: small }));
+  kv.tamper(path, ["letters", 2], (value) => (value as Uint8Array).with(20, (value as Uint8Array)[20] ^ 1));
+  const error = await refusalOf(kv, (dead) => dead.list());
+  assert.equal(error._tag, "StateCorrupted");
+  assert.match(error.message, /^Cannot read dead letter 2 as it is damaged: its checksum is/);
+  assert.equal(await withLetters(kv, (dead) => dead.discard([2])), 1);
+  assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [1, 3, 4]);
+});
+
+Deno.test("a letter that is damaged while it is on its way becomes one that says so, and the job goes on", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, lines, out, { work: small }));
+  await withLetters(kv, (dead) => dead.retry([3, 4]));
+  kv.tamper(path, ["letters", 3], (value) => (value as Uint8Array).subarray(1));
+  await runOn(kv, jobOf(kv, lines, out));
+  assert.deepEqual(out.values(), [1, 4, 50]);
+  const { letters } = await withLetters(kv, (dead) => dead.list({ after: 4 }));
+  assert.equal(letters.length, 1);
+  assert.match(letters[0].reason, /^Cannot read dead letter 3 as it is damaged: /);
+  assert.deepEqual([letters[0].tries, letters[0].obstacle], [1, "nothing of its record was kept"]);
+});
+
+Deno.test("a file without dead letters, of another layout, or of another sink is refused", async () => {
+  const kv = memoryKv();
+  const none = await refusalOf(kv, (dead) => dead.list());
+  assert.equal(none._tag, "DeadLetterError");
+  assert.match(none.message, /^Cannot open "dead.kv" as it must be the file of a Sink.deadLetters/);
+  await runOn(kv, jobOf(kv, lines, Sink.memory("out")));
+  const other = Job.make({
+    name: "others",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(ordersOf([])).pipe(Flow.onError(Sink.deadLetters("dead", { path, kv })), Flow.to(Sink.memory("out"))),
+    ],
+  });
+  const error = await failureOf(Job.run(other, { kv, state: "others.kv" }));
+  assert.equal(error._tag, "SinkError");
+  assert.match(error.message, /must hold no letters of others: current value is sink "dead" of job "orders"$/);
+  kv.tamper(path, ["weir", "dead-letters"], () => sealed(["weir", "dead-letters"], { format: 2 }));
+  const layout = await refusalOf(kv, (dead) => dead.list());
+  assert.match(layout.message, /its layout must have version 1: current value is version 2$/);
+  kv.tamper(path, ["weir", "dead-letters"], () => ({ format: 1 }));
+  assert.equal((await refusalOf(kv, (dead) => dead.list()))._tag, "StateCorrupted");
+});
+
+Deno.test("letters are listed and retried from elsewhere while the job runs on a file", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/dead.kv`;
+    const out = Sink.memory<number>("out");
+    let isFixed = false;
+    const job = Job.make({
+      name: "running",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(Source.array("orders", Array.from({ length: 40 }, (_, id) => ({ id })))).pipe(
+          Flow.merge(Flow.from(Source.retries("retries", { path: file, schema: strict, pollInterval: "10 millis" }))),
+          Flow.map((order) => isFixed ? order.id : small(order)),
+          Flow.onError(Sink.deadLetters("dead", { path: file }), { defects: true }),
+          Flow.to(out),
+        ),
+      ],
+    });
+    /** Waits until something holds, for ten seconds at most. */
+    const until = (holds: Effect.Effect<boolean, unknown>) =>
+      Effect.gen(function* () {
+        for (let k = 0; k < 500; k++) {
+          if (yield* holds) return;
+          yield* Effect.sleep(20);
+        }
+        assert.fail("it did not come to hold");
+      });
+    const counted = (wanted: number) =>
+      Effect.scoped(Effect.flatMap(DeadLetters.open(file), (dead) => dead.count())).pipe(
+        Effect.map(({ letters }) => letters === wanted),
+        Effect.orElseSucceed(() => false),
+      );
+    await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+      const running = yield* Job.start(job, { state: `${folder}/state.kv`, epochInterval: "10 millis" });
+      yield* until(counted(30));
+      isFixed = true;
+      const dead = yield* DeadLetters.open(file);
+      for (let k = 0; k < 3; k++) {
+        yield* dead.retry({ reason: `order ${k + 1}` }); // some of them, and some again
+        yield* Effect.sleep(30);
+      }
+      assert.equal(yield* dead.discard({ reason: "order 4 " }), 0);
+      yield* until(counted(0));
+      yield* running.stop;
+    })));
+    assert.deepEqual(out.values().toSorted((a, b) => a - b), Array.from({ length: 40 }, (_, id) => id));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
