@@ -5,6 +5,7 @@
  */
 import { Effect, Schedule, type Scope } from "effect";
 import { dirname } from "node:path";
+import { checkFile } from "./check-file.ts";
 import { KvError } from "./errors.ts";
 import type { Kv, KvCommit, KvEntry, KvKey, KvProvider } from "./kv.ts";
 import { getManyKeysMax, listBatchEntriesMax } from "./kv-limits.ts";
@@ -36,7 +37,11 @@ const meanings: ReadonlyArray<Meaning> = [
     rule: "it must be a file that Deno KV has written",
     retryable: false,
   },
-  { pattern: /malformed|corrupt|deserializ|data ?clone/i, rule: "its file must not be damaged", retryable: false },
+  {
+    pattern: /malformed|corrupt|deserializ|data ?clone|invalid tag|value encoding .* is unknown|invalid column/i,
+    rule: "its file must not be damaged",
+    retryable: false,
+  },
   {
     pattern: /read-?only/i,
     rule: "its file and the folder of it must be writable",
@@ -150,7 +155,7 @@ const wrap = (kv: Deno.Kv, location: string): Kv => ({
 
 const isFile = (location: string): boolean => location !== ":memory:" && !/^https?:\/\//.test(location);
 
-/** Makes the folder of a file that is not there yet. */
+/** Makes the folder of a file that is not there yet, and looks at one that is. */
 const prepare = async (path: string): Promise<void> => {
   let found: Deno.FileInfo;
   try {
@@ -161,6 +166,7 @@ const prepare = async (path: string): Promise<void> => {
   }
   // SQLite says no more than that it cannot open it.
   if (found.isDirectory) throw new Deno.errors.IsADirectory("it must be a file: current value is a folder");
+  if (found.size > 0) await checkFile(path);
 };
 
 /**
