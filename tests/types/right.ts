@@ -278,3 +278,31 @@ export const byFunction = keyedClicks.pipe(
     late: "drop",
   }),
 );
+
+// A source that repeats what was not acknowledged may stand in an at-least-once job, and so may one of one's own.
+const received = Source.http("received", { schema });
+isTrue<Equal<typeof received, Source.Source<{ readonly id: number }, never, never, Sink.Acknowledged>>>();
+const receivedWithLetters = Source.http("received-with-letters", { schema, rejects: true });
+isTrue<
+  Equal<
+    typeof receivedWithLetters,
+    Source.Source<{ readonly id: number }, Source.DecodeError, never, Sink.Acknowledged>
+  >
+>();
+const queue = Source.make({
+  name: "queue",
+  bounded: false,
+  splits: Effect.succeed(["all"]),
+  read: () => Stream.make({ records: [1, 2], positions: [1, 2] }),
+  replays: "until-acknowledged",
+  committed: (positions) => Effect.log(positions.get("all")),
+});
+isTrue<Equal<(typeof queue)["~weir/Source"]["end"], Sink.Acknowledged>>();
+export const acknowledging = Job.make({
+  name: "acknowledging",
+  guarantee: "at-least-once",
+  flows: [
+    Flow.from(received).pipe(Flow.to(Sink.memory("received"))),
+    Flow.from(queue).pipe(Flow.to(Sink.console("queue"))),
+  ],
+});

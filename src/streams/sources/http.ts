@@ -29,7 +29,7 @@ export const httpDefaults = {
 /** After how long a client that was sent away with a 503 may come again, in seconds. */
 export const retryAfterSeconds = 1;
 
-/** How long answers may take to be sent when the source ends, before connections are cut, in milliseconds. */
+/** How long clients may take to be done when the source ends, before they are left to themselves, in milliseconds. */
 export const closeMillisMax = 1_000;
 
 /** Where a source listens. */
@@ -262,7 +262,7 @@ interface Limits {
   readonly pendingBytesMax: number;
 }
 
-/** Listens until the scope closes. Answers are sent then, and connections that take too long are cut. */
+/** Listens until the scope closes, which waits for the answers to be sent. */
 const listen = (
   source: string,
   position: number,
@@ -272,11 +272,9 @@ const listen = (
 ): Effect.Effect<{ readonly hostname: string; readonly port: number }, SourceError, Scope.Scope> =>
   Effect.gen(function* () {
     const run = Effect.runPromiseWith(yield* Effect.context<never>());
-    const cut = new AbortController();
     const server = yield* Effect.acquireRelease(
       Effect.try({
-        try: () =>
-          Deno.serve({ hostname, port, signal: cut.signal, onListen: () => {} }, (request) => run(handle(request))),
+        try: () => Deno.serve({ hostname, port, onListen: () => {} }, (request) => run(handle(request))),
         catch: (cause) =>
           new SourceError({
             message: `Cannot listen at ${hostname}:${port} for source "${source}": ${messageOf(cause)}`,
@@ -289,10 +287,8 @@ const listen = (
       }),
       (server) =>
         Effect.promise(() => server.shutdown()).pipe(
-          Effect.timeoutOrElse({
-            duration: closeMillisMax,
-            orElse: () => Effect.promise(() => (cut.abort(), server.finished)),
-          }),
+          // A client that never ends its request is left to itself: it is heard no more, and keeps no process alive.
+          Effect.timeoutOrElse({ duration: closeMillisMax, orElse: () => Effect.sync(() => server.unref()) }),
         ),
     );
     return { hostname, port: server.addr.port };
