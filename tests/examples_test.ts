@@ -273,3 +273,11 @@ Deno.test("choose-lateness says what is wrong with its arguments", async () => {
   assert.match(await failing("only.ndjson"), /^Give a file and the name of a field\ndeno run/);
   assert.match(await failing("--window", "soon"), /^"soon" is not the size of a window/);
 });
+
+Deno.test("dead letters are set aside, and retried with a corrected program", () =>
+  inFolder(async (folder) => {
+    for (let k = 0; k < 2; k++) {
+      const ended = await run(readAndWrite(folder), "examples/dead-letters.ts", folder);
+      assertEnds(ended, 0, "dead-letters: 5 orders, 4 averages, 1 discarded");
+    }
+  }));
