@@ -4,6 +4,9 @@
  * @module
  */
 export { array } from "./sources/array.ts";
+export { csv, type CsvRecord, type CsvSourceOptions, recordBytesMaxDefault } from "./sources/csv.ts";
+export type { FileSourceOptions } from "./sources/file-source.ts";
+export { type FollowOptions, pollIntervalMillisDefault } from "./sources/follow-options.ts";
 export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";
 export { generate, type GenerateOptions, paceBatchMillisMax, paceCatchUpMillisMax } from "./sources/generate.ts";
 export {
@@ -17,6 +20,7 @@ export {
 export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
 export { retries, type RetriesOptions } from "./sources/retries.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
+export { stdin, type StdinOptions } from "./sources/stdin.ts";
 export {
   InPlaceOfRecord,
   type Position,

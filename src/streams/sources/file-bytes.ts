@@ -77,14 +77,18 @@ export const readOn = (of: FileOfSource, file: FileHandle, offset: number): Byte
 /** A line ends before the offset at which a record begins. */
 export const newline = 0x0a;
 
-/** A source cannot be read on in a file, and will not be. */
-export const cannotGoOn = (of: FileOfSource, rule: string, value: string): SourceError =>
+/** A source cannot do something with a file, and a retry will not heal it. */
+export const fileRefusal = (of: FileOfSource, action: string, rule: string, value: string): SourceError =>
   lastingError(
     of.source,
     of.split,
     of.position,
-    `Cannot read on in "${of.path}" for source "${of.source}" as ${rule}: current value is ${value}`,
+    `Cannot ${action} "${of.path}" for source "${of.source}" as ${rule}: current value is ${value}`,
   );
+
+/** A source cannot be read on in a file. */
+export const cannotGoOn = (of: FileOfSource, rule: string, value: string): SourceError =>
+  fileRefusal(of, "read on in", rule, value);
 
 /** What a source says of a file that ends before a recorded position. */
 export const tooShort = (of: FileOfSource, offset: number, sizeBytes: number): SourceError =>

@@ -1,0 +1,231 @@
+/**
+ * A source of files of comma-separated values.
+ *
+ * @module
+ */
+import type * as Schema from "@effect/schema";
+import { Effect, SchemaAST } from "effect";
+import type { DecodeError, SourceError } from "../errors.ts";
+import { Rejected, type Source } from "../source.ts";
+import type { Records } from "./batches.ts";
+import { type ByteReader, type FileOfSource, fileRefusal } from "./file-bytes.ts";
+import { fileSource, type FileSourceOptions } from "./file-source.ts";
+import type { Beginning, Format } from "./format.ts";
+import { type Problem, Rows } from "./rows.ts";
+import { Undecodable, valueDecoder } from "./value-decoder.ts";
+
+/** How many bytes a record may have unless an option says otherwise: 1 MiB. */
+export const recordBytesMaxDefault = 1_048_576;
+
+/** Which files {@link csv} reads, and how. */
+export interface CsvSourceOptions<A> extends FileSourceOptions {
+  /**
+   * Decodes a record: an object of text by the names of the columns. It must decode without services and without waiting.
+   * Columns that it does not name are left out.
+   */
+  readonly schema: Schema.ConstraintCodec<A, CsvRecord, never, unknown>;
+  /**
+   * The names of the columns, for files that do not begin with a header.
+   *
+   * @default {undefined} The first record of each file has the names of its columns.
+   */
+  readonly columns?: ReadonlyArray<string>;
+  /**
+   * What stands between two fields: one character of ASCII, and no quote or line break.
+   *
+   * @default {","}
+   */
+  readonly delimiter?: string;
+  /**
+   * How many bytes a record may have. A longer one is rejected without being held in memory.
+   *
+   * @default {1_048_576}
+   */
+  readonly recordBytesMax?: number;
+}
+
+/** A record of CSV: text by the names of the columns. */
+export interface CsvRecord {
+  readonly [column: string]: string | undefined;
+}
+
+/**
+ * Reads files of comma-separated values by RFC 4180, and decodes each record with a Schema: the header's names are the
+ * properties, and all values are text, so a number is decoded with `Schema.FiniteFromString`. (That takes an empty field for
+ * 0, as `Schema.NumberFromString` does, which also takes any text for `NaN`. Where a field must not be empty, say
+ * `Schema.NonEmptyString.pipe(Schema.decodeTo(Schema.FiniteFromString))`.)
+ *
+ * Fields in quotes may hold delimiters, line breaks and doubled quotes. Lines end with CRLF or LF, the last one needs no
+ * line ending, a byte order mark is skipped, and so are blank lines (in a file of one column, write an empty field as
+ * `""`). Nothing is trimmed.
+ *
+ * A position is the byte offset after a record. A header that is malformed, has a column twice, or lacks one that the
+ * Schema needs is a `SourceError`. A record that is malformed, has more or fewer columns than the header, is too long, is
+ * not UTF-8 or does not match the Schema becomes a `DecodeError` of the flow, with its bytes, and the reason says at which
+ * byte of the file it begins. A quoted field that does not end within the bytes that a record may have, or before the file
+ * ends, costs the line in which its record began: the next line begins a record again.
+ *
+ * Files that are compressed or followed are read as {@link ndjson} does it; a file that takes the place of a rotated one
+ * has a header of its own.
+ *
+ * @param name A stable name, unique in the job.
+ * @throws {RangeError} If there is no path, or a path or a column is given twice, or `columns` lacks one that the Schema
+ * needs, or `delimiter` or `recordBytesMax` is not what it must be, or a file is both followed and compressed.
+ *
+ * @example
+ * ```ts
+ * import { Source } from "@weir/streams";
+ * import * as Schema from "@effect/schema";
+ * import { Effect, Stream } from "effect";
+ * import assert from "node:assert/strict";
+ *
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeTextFile(path, 'city,people\n"Zürich\nOerlikon",23000\nBern,many\n');
+ *
+ * const City = Schema.Struct({ city: Schema.String, people: Schema.FiniteFromString });
+ * const cities = Source.csv("cities", { paths: path, schema: City });
+ * const [batch] = await Effect.runPromise(Stream.runCollect(cities.read(path, null, 1_000)));
+ *
+ * const [oerlikon, rejected] = batch.records;
+ * assert.deepEqual(oerlikon, { city: "Zürich\nOerlikon", people: 23_000 });
+ * assert.ok(rejected instanceof Source.Rejected);
+ * assert.match(rejected.reason, /does not match the schema: .* at \["people"\] \(record at byte 37\)/);
+ * assert.deepEqual(Array.from(batch.positions), [37, 47]);
+ * await Deno.remove(path);
+ * ```
+ */
+export function csv<A>(name: string, options: CsvSourceOptions<A>): Source<A, DecodeError, never, never> {
+  const { schema, columns, delimiter = ",", recordBytesMax = recordBytesMaxDefault } = options;
+  const refuse = (rule: string, value: unknown): never => {
+    throw new RangeError(`Cannot make source "${name}" as ${rule}: current value is ${JSON.stringify(value)}`);
+  };
+  if (delimiter.length !== 1 || delimiter.charCodeAt(0) >= 128 || '"\r\n'.includes(delimiter)) {
+    refuse("delimiter must be one character of ASCII, and no quote or line break", delimiter);
+  }
+  if (!Number.isSafeInteger(recordBytesMax) || recordBytesMax < 1) {
+    refuse("recordBytesMax must be a whole number above 0", recordBytesMax);
+  }
+  const needed = neededColumns(schema);
+  if (columns !== undefined) {
+    if (columns.length === 0 || wrongColumns(columns, needed) !== null) {
+      refuse("columns must name each column once and all that the schema needs", columns);
+    }
+  }
+  const { decodeValue } = valueDecoder(schema);
+  const beginning = (offset: number, columns: ReadonlyArray<string>): Beginning<A> => ({
+    offset,
+    records: (from) => new CsvRecords(new Rows(from, delimiter, recordBytesMax), columns, decodeValue),
+  });
+  const format: Format<A> = {
+    begin: (of, head, isWhole) =>
+      columns !== undefined ? Effect.succeed(beginning(0, columns)) : Effect.gen(function* () {
+        const rows = yield* readHeader(new Rows(0, delimiter, recordBytesMax), head, isWhole);
+        if (rows === null) return null;
+        const wrong = rows.cells === null ? inWords(rows.problem!, []) : wrongColumns(rows.cells, needed);
+        if (wrong !== null) return yield* wrongHeader(of, wrong);
+        return beginning(rows.position, rows.cells!);
+      }),
+  };
+  return fileSource(name, options, format);
+}
+
+/** The records of a file whose columns are known. */
+class CsvRecords<A> implements Records<A> {
+  readonly #rows: Rows;
+  readonly #columns: ReadonlyArray<string>;
+  readonly #decodeValue: (value: unknown) => A | Undecodable;
+  readonly #recordOf: (cells: ReadonlyArray<string>) => CsvRecord;
+
+  constructor(rows: Rows, columns: ReadonlyArray<string>, decodeValue: (value: unknown) => A | Undecodable) {
+    this.#rows = rows;
+    this.#columns = columns;
+    this.#decodeValue = decodeValue;
+    // Assigning this one name would set the prototype.
+    this.#recordOf = columns.includes("__proto__")
+      ? (cells) => Object.fromEntries(columns.map((column, i) => [column, cells[i]]))
+      : (cells) => {
+        const record: Record<string, string> = {};
+        for (let i = 0; i < columns.length; i++) record[columns[i]] = cells[i];
+        return record;
+      };
+  }
+
+  get position(): number {
+    return this.#rows.position;
+  }
+
+  get ended(): boolean {
+    return this.#rows.ended;
+  }
+
+  space(): Uint8Array<ArrayBuffer> {
+    return this.#rows.space();
+  }
+
+  filled(count: number): void {
+    this.#rows.filled(count);
+  }
+
+  next(): boolean {
+    return this.#rows.next();
+  }
+
+  decode(): A | Rejected {
+    const { cells, problem } = this.#rows;
+    if (cells === null) return this.#reject(inWords(problem!, this.#columns));
+    const columns = this.#columns.length;
+    if (cells.length !== columns) {
+      const missing = cells.length < columns ? `: "${this.#columns[cells.length]}" is the first that is missing` : "";
+      return this.#reject(`has ${cells.length} columns and not ${columns} as the header${missing}`);
+    }
+    const value = this.#decodeValue(this.#recordOf(cells));
+    return value instanceof Undecodable ? this.#reject(value.reason) : value;
+  }
+
+  #reject(reason: string): Rejected {
+    const rows = this.#rows;
+    return new Rejected(`${reason} (record at byte ${rows.offset})`, rows.raw(), rows.rawLength);
+  }
+}
+
+/** Reads up to the first record. `null` when it is not there. */
+const readHeader = (
+  rows: Rows,
+  head: ByteReader,
+  isWhole: boolean,
+): Effect.Effect<Rows | null, SourceError> =>
+  Effect.gen(function* () {
+    while (!rows.next()) {
+      if (rows.ended) return null;
+      const count = yield* head.read(rows.space());
+      if (count === 0 && !isWhole) return null;
+      rows.filled(count);
+    }
+    return rows;
+  });
+
+const inWords = ({ words, column }: Problem, columns: ReadonlyArray<string>): string => {
+  if (column === null) return words;
+  const name = columns[column - 1];
+  return `${words}, in column ${column}${name === undefined ? "" : ` ("${name}")`}`;
+};
+
+/** The columns without which no record can match the Schema, as far as it tells. */
+const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
+  const encoded = SchemaAST.toEncoded(schema.ast);
+  if (!SchemaAST.isObjects(encoded)) return [];
+  return encoded.propertySignatures.flatMap(({ name, type }) =>
+    type.context?.isOptional === true || typeof name !== "string" ? [] : [name]
+  );
+};
+
+/** What is wrong with the names of columns, if anything. */
+const wrongColumns = (columns: ReadonlyArray<string>, needed: ReadonlyArray<string>): string | null => {
+  const twice = columns.find((column, i) => columns.indexOf(column) < i);
+  if (twice !== undefined) return `has "${twice}" twice`;
+  const missing = needed.find((column) => !columns.includes(column));
+  return missing === undefined ? null : `lacks "${missing}"`;
+};
+
+const wrongHeader = (of: FileOfSource, wrong: string): SourceError =>
+  fileRefusal(of, "read", "its header must name each column once and all that the schema needs", `one that ${wrong}`);
