@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Cause, Deferred, type Duration, Effect, Exit, type Scope } from "effect";
+import { Cause, Deferred, type Duration, Effect, Exit, Option, type Scope } from "effect";
 import { atLeastOne, millisOf } from "../windows/millis-of.ts";
 import type { Job } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
@@ -34,7 +34,7 @@ const failureCode = 1;
  *
  * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, at
  * least half a second later, ends it at once (nothing committed is lost). A job that fails says why on standard error, and
- * the exit code is 1.
+ * the exit code is 1. Where standard output is not read any more the job ends without a word, and with exit code 0.
  *
  * @throws {RangeError} If `progressInterval` is not finite and at least 1 millisecond.
  *
@@ -63,9 +63,16 @@ export const main = async (job: Job<never>, options: MainOptions = {}): Promise<
     console.error(closingLine(exit.value));
     Deno.exit(0);
   }
+  if (isUnread(exit.cause)) Deno.exit(0);
   console.error(`${job.name}: failed`);
   console.error(Cause.pretty(exit.cause));
   Deno.exit(failureCode);
+};
+
+/** Whether nobody reads the output any more, as behind `| head -1`: that is no failure, and there is nobody to tell. */
+const isUnread = (cause: Cause.Cause<JobError>): boolean => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause));
+  return error?._tag === "SinkError" && error.cause instanceof Deno.errors.BrokenPipe && !error.retryable;
 };
 
 /** Asks the job to stop at the first Ctrl-C or SIGTERM. A later one has its usual effect. */

@@ -1,11 +1,12 @@
 /**
- * A sink that prints its rows.
+ * A sink that prints its rows to standard output.
  *
  * @module
  */
 import { Effect } from "effect";
 import { SinkError } from "../../exactly-once/errors.ts";
 import type { AppendOnly, Sink } from "../../exactly-once/sink.ts";
+import { printLines } from "./standard-output.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** How {@link console} prints. */
@@ -17,16 +18,20 @@ export interface ConsoleOptions<A> {
    */
   readonly format?: (value: NoInfer<A>) => string;
   /**
-   * Where lines go.
+   * Where lines go instead.
    *
-   * @default {console.log}
+   * @default {undefined} Standard output: an epoch at a time, and no faster than it is read.
    */
   readonly write?: (line: string) => void;
 }
 
 /**
- * Prints a line per value. What was printed stays printed, so a crash may repeat lines: an exactly-once job refuses this
- * sink.
+ * Prints a line per value to standard output. What was printed stays printed, so a crash may repeat lines: an exactly-once
+ * job refuses this sink.
+ *
+ * The job waits while standard output is not read, as in a pipe whose next program is busy. When nobody reads it any more
+ * (`| head -1`), the job fails with a `SinkError` whose cause is a `Deno.errors.BrokenPipe`; `Job.main` then ends without
+ * a word, and with exit code 0.
  *
  * @param name A stable name, unique in the job.
  *
@@ -41,7 +46,7 @@ export interface ConsoleOptions<A> {
  * ```
  */
 export function console<A>(name: string, options: ConsoleOptions<A> = {}): Sink<A, AppendOnly> {
-  const { format = oneLine, write = globalThis.console.log } = options;
+  const { format = oneLine, write } = options;
   return {
     "~weir/Sink": undefined as never,
     name,
@@ -53,23 +58,25 @@ export function console<A>(name: string, options: ConsoleOptions<A> = {}): Sink<
         Effect.succeed({
           marker: null,
           publish: ({ epoch, rows }: { readonly epoch: number; readonly rows: ReadonlyArray<string> }) =>
-            Effect.try({
+            (write === undefined ? printLines(rows) : Effect.try({
               try: () => {
                 for (const line of rows) write(line);
               },
-              catch: (cause) =>
-                new SinkError({
-                  message: `Cannot print epoch ${epoch} to console sink "${name}": ${String(cause)}`,
-                  sink: name,
-                  epoch,
-                  retryable: false,
-                  cause,
-                }),
-            }),
+              catch: (thrown) => ({ thrown }),
+            })).pipe(Effect.mapError(({ thrown }) => failureOf(name, epoch, thrown))),
         }),
     },
   };
 }
+
+const failureOf = (sink: string, epoch: number, cause: unknown): SinkError =>
+  new SinkError({
+    message: `Cannot print epoch ${epoch} to console sink "${sink}": ${String(cause)}`,
+    sink,
+    epoch,
+    retryable: false,
+    cause,
+  });
 
 const oneLine = (value: unknown): string =>
   typeof value === "string"

@@ -36,17 +36,20 @@ export function lineDecoder<A>(
   lineBytesMax: number,
 ): (lines: Lines) => A | Rejected | typeof blank {
   const { decodeJson } = valueDecoder(schema);
-  const reject = (lines: Lines, reason: string) => new Rejected(reason, lines.raw(), lines.rawLength);
   return (lines) => {
     let text = lines.text;
-    if (text === null) {
-      return lines.tooLong
-        ? reject(lines, `is longer than ${lineBytesMax} bytes: it has ${lines.rawLength}`)
-        : reject(lines, `is not UTF-8: "${readable(lines.raw()).slice(0, excerptCharactersMax)}"`);
-    }
+    if (text === null) return unreadable(lines, lineBytesMax);
     if (lines.offset === 0 && text.startsWith(byteOrderMark)) text = text.slice(1);
     const value = decodeJson(text);
     if (!(value instanceof Undecodable)) return value;
-    return blankLine.test(text) ? blank : reject(lines, value.reason);
+    return blankLine.test(text) ? blank : new Rejected(value.reason, lines.raw(), lines.rawLength);
   };
 }
+
+/** The rejection of the current line, which has no text. */
+export const unreadable = (lines: Lines, lineBytesMax: number): Rejected => {
+  const reason = lines.tooLong
+    ? `is longer than ${lineBytesMax} bytes: it has ${lines.rawLength}`
+    : `is not UTF-8: "${readable(lines.raw()).slice(0, excerptCharactersMax)}"`;
+  return new Rejected(reason, lines.raw(), lines.rawLength);
+};

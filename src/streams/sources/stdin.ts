@@ -1,0 +1,188 @@
+/**
+ * A source of what is piped into the process.
+ *
+ * @module
+ */
+import type * as Schema from "@effect/schema";
+import { Cause, Effect, type Scope, Stream } from "effect";
+import type { LiveOnly } from "../../exactly-once/sink.ts";
+import { type DecodeError, SourceError } from "../errors.ts";
+import type { Rejected, Source, SourceBatch } from "../source.ts";
+import { blank, type Records } from "./batches.ts";
+import { JsonLines, lineDecoder } from "./json-lines.ts";
+import { lineBytesMaxDefault } from "./ndjson.ts";
+import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
+import { textDecoder, TextLines } from "./text-lines.ts";
+import { messageOf } from "./value-decoder.ts";
+
+/** What {@link stdin} finds in standard input. */
+export interface StdinOptions<A> {
+  /** Decodes each line: its JSON, or its text. It must decode without services and without waiting. */
+  readonly schema: Schema.ConstraintDecoder<A>;
+  /**
+   * What a line is: JSON (`"ndjson"`, blank lines are skipped), or text as it is (`"lines"`).
+   *
+   * @default {"ndjson"}
+   */
+  readonly format?: "ndjson" | "lines";
+  /**
+   * How many bytes a line may have. A longer one is rejected without being held in memory.
+   *
+   * @default {1_048_576}
+   */
+  readonly lineBytesMax?: number;
+}
+
+/**
+ * Reads standard input, line by line, until it ends.
+ *
+ * Lines are handled as they come. A position is the byte offset after a line, counted over all runs of the job. The last
+ * line needs no line ending, CRLF is fine. A line that is too long, is not UTF-8, is not JSON or does not match the Schema
+ * becomes a `DecodeError` of the flow, with its bytes.
+ *
+ * What was read from a pipe is gone, so lines that were in flight when the process died are lost, as are those that a
+ * job has read when it starts anew after an error: only at-most-once jobs take this source. For a file that is redirected
+ * (`< file`) use {@link ndjson}, which can read it again.
+ *
+ * The end of the input is the end of the job, whose windows all fire. A job whose state is in a file has then ended for
+ * good; run it with `mode: "available-now"` to go on with the next input, and with open windows.
+ *
+ * A process has one standard input: a second source that reads it at the same time fails with a `SourceError`.
+ *
+ * @param name A stable name, unique in the job.
+ * @throws {RangeError} If `lineBytesMax` is not a whole number above 0, or `format` is none of its values.
+ *
+ * @example
+ * ```ts
+ * import { Flow, Job, Sink, Source } from "@weir/streams";
+ * import * as Schema from "@effect/schema";
+ *
+ * const words = Flow.from(Source.stdin("words", { schema: Schema.String, format: "lines" })).pipe(
+ *   Flow.onError("fail"),
+ *   Flow.flatMap((line) => line.split(/\s+/)),
+ *   Flow.to(Sink.console("words")),
+ * );
+ * const job = Job.make({ name: "words", guarantee: "at-most-once", flows: [words] });
+ * // echo to be or not to be | deno run … | sort
+ * if (import.meta.main) await Job.main(job, { state: ":memory:" });
+ * ```
+ */
+export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, DecodeError, never, LiveOnly> {
+  const { schema, format = "ndjson", lineBytesMax = lineBytesMaxDefault } = options;
+  const action = `make source "${name}"`;
+  if (!Number.isSafeInteger(lineBytesMax) || lineBytesMax < 1) {
+    throw new RangeError(
+      `Cannot ${action} as lineBytesMax must be a whole number above 0: current value is ${lineBytesMax}`,
+    );
+  }
+  if (format !== "ndjson" && format !== "lines") {
+    throw new RangeError(
+      `Cannot ${action} as format must be "ndjson" or "lines": current value is ${JSON.stringify(format)}`,
+    );
+  }
+  const records = (): Records<A> =>
+    format === "ndjson"
+      ? new JsonLines(0, lineBytesMax, lineDecoder(schema, lineBytesMax))
+      : new TextLines(0, lineBytesMax, textDecoder(schema, lineBytesMax));
+  let input: StandardInput<A> | null = null;
+  return {
+    "~weir/Source": undefined as never,
+    name,
+    bounded: true,
+    paced: true,
+    replayable: false,
+    lagUnit: "bytes",
+    splits: Effect.succeed([theSplit]),
+    read: (split, from, batchRecordsMax) => {
+      if (split !== theSplit) return Stream.fail(unknownSplit(name, split, [theSplit]));
+      const position = numericPosition(name, split, from, Number.MAX_SAFE_INTEGER);
+      if (typeof position !== "number") return Stream.fail(position);
+      return Stream.unwrap(Effect.gen(function* () {
+        // A job that starts anew reads on where it has got to: the middle of a line is no beginning.
+        const reading = input ??= new StandardInput(name, position, records());
+        yield* reading.own;
+        return Stream.fromPull(Effect.succeed(reading.pull(batchRecordsMax)));
+      }));
+    },
+  };
+}
+
+const theSplit = "0";
+
+/** Who reads standard input. */
+let owner: unknown = null;
+
+/** Standard input as one source reads it, over all restarts of its job. */
+class StandardInput<A> {
+  /** The read that is under way: it cannot be taken back when a job is stopped. */
+  #reading: Promise<void> | null = null;
+  #failure: { readonly cause: unknown } | null = null;
+
+  constructor(readonly source: string, readonly base: number, readonly records: Records<A>) {}
+
+  /** Keeps other sources off as long as the scope lasts. */
+  readonly own: Effect.Effect<void, SourceError, Scope.Scope> = Effect.acquireRelease(
+    Effect.suspend(() => {
+      if (owner !== null && owner !== this) {
+        return Effect.fail(lastingError(
+          this.source,
+          theSplit,
+          this.#position,
+          `Cannot read source "${this.source}" as standard input must be read by one source: current value is two`,
+        ));
+      }
+      owner = this;
+      return Effect.void;
+    }),
+    () => Effect.sync(() => void (owner = this.#reading === null ? null : this)),
+  );
+
+  /** The lines that are there, or the next ones that come. */
+  pull(batchRecordsMax: number): Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> {
+    const pull: Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> = Effect.suspend(() => {
+      const batch = this.#next(batchRecordsMax);
+      if (batch !== null) return Effect.succeed([batch] as const);
+      return this.records.ended ? Cause.done() : Effect.andThen(this.#read, pull);
+    });
+    return pull;
+  }
+
+  get #position(): number {
+    return this.base + this.records.position;
+  }
+
+  #next(batchRecordsMax: number): SourceBatch<A> | null {
+    const records: Array<A | Rejected> = [];
+    const positions: Array<number> = [];
+    while (records.length < batchRecordsMax && this.records.next()) {
+      const record = this.records.decode();
+      if (record === blank) continue;
+      records.push(record);
+      positions.push(this.#position);
+    }
+    return records.length === 0 ? null : { records, positions };
+  }
+
+  readonly #read: Effect.Effect<void, SourceError> = Effect.suspend(() => {
+    this.#reading ??= Deno.stdin.read(this.records.space()).then(
+      (count) => this.records.filled(count ?? 0),
+      (cause) => void (this.#failure = { cause }),
+    ).finally(() => void (this.#reading = null));
+    return Effect.promise(() => this.#reading!);
+  }).pipe(Effect.andThen(Effect.suspend(() => {
+    const failure = this.#failure;
+    if (failure === null) return Effect.void;
+    this.#failure = null;
+    return Effect.fail(
+      new SourceError({
+        message: `Cannot read standard input for source "${this.source}" after ${this.#position} bytes: ` +
+          messageOf(failure.cause),
+        source: this.source,
+        split: theSplit,
+        position: this.#position,
+        retryable: false,
+        cause: failure.cause,
+      }),
+    );
+  })));
+}
