@@ -456,3 +456,524 @@ Deno.test("a table refuses options that make no sense, and a schema that wants m
   });
   assert.deepEqual([decoded.bounded, decoded.replayable], [false, true]);
 });
+
+// ── gzip ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const lines = (paths: string | ReadonlyArray<string>, options: Partial<Source.NdjsonSourceOptions<unknown>> = {}) =>
+  Source.ndjson("lines", { paths, schema: Schema.Number, ...options }) as AnySource;
+
+const numbers = (from: number, to: number): string => {
+  let text = "";
+  for (let n = from; n < to; n++) text += `${n}\n`;
+  return text;
+};
+
+const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(parts.flatMap((part) => [...part]));
+
+Deno.test("a compressed file yields what it stands for; positions count the bytes that were compressed", () =>
+  withFile(gzipSync(numbers(0, 5)), async (path) => {
+    const source = lines(path);
+    assert.deepEqual(await readAll(source, path), [[0, 2], [1, 4], [2, 6], [3, 8], [4, 10]]);
+    assert.deepEqual(await readAll(source, path, 6), [[3, 8], [4, 10]]);
+    assert.deepEqual(await readAll(source, path, 10), []);
+    assert.match((await readToFailure(source, path, 5)).error.message, /a line must begin at the recorded position/);
+    assert.match((await readToFailure(source, path, 12)).error.message, /must not be shorter than .* 12: .* 10 bytes$/);
+  }, "numbers.gz"));
+
+Deno.test("whether a file is compressed is told by its name, or by an option", async () => {
+  await withFile("1\n", async (path) => {
+    assert.deepEqual(await readAll(lines(path, { compression: "none" }), path), [[1, 2]]);
+  }, "plain.gz");
+  await withFile(gzipSync("1\n"), async (path) => {
+    assert.deepEqual(await readAll(lines(path, { compression: "gzip" }), path), [[1, 2]]);
+  }, "compressed");
+});
+
+Deno.test("a compressed file may consist of several members, and a record may be in two of them", () =>
+  withFile(concat(gzipSync("1\n2"), gzipSync(""), gzipSync("3\n4\n")), async (path) => {
+    assert.deepEqual(await readAll(lines(path), path), [[1, 2], [23, 5], [4, 7]]);
+    assert.deepEqual(await readAll(lines(path), path, 2), [[23, 5], [4, 7]]);
+  }, "members.gz"));
+
+Deno.test("the lag of a compressed file is 0 at its end and not before", () =>
+  withFile(gzipSync(numbers(0, 49_999)), async (path) => {
+    const batches = await Effect.runPromise(Stream.runCollect(lines(path).read(path, null, 1_000)));
+    assert.deepEqual(batches.findIndex(({ lag }) => lag === 0), batches.length - 1);
+  }, "numbers.gz"));
+
+Deno.test("a compressed file that was cut off yields the whole records before the cut, and then an error that says where", async () => {
+  const text = numbers(0, 20_000);
+  const whole = gzipSync(text);
+  for (const length of [0, 5, 12, whole.length >> 1, whole.length - 9, whole.length - 1]) {
+    await withFile(whole.subarray(0, length), async (path) => {
+      const { reads, error } = await readToFailure(lines(path), path);
+      assert.deepEqual(recordsOf(reads), reads.map((_, i) => i));
+      const [, compressed, decompressed] = error.message.match(
+        /cut off within its first (\d+) bytes, after (\d+) bytes were decompressed$/,
+      )!;
+      assert.equal(Number(compressed), length);
+      const position = reads.length === 0 ? 0 : reads.at(-1)![1] as number;
+      assert.equal(text.slice(0, position), numbers(0, reads.length));
+      // All that was decompressed is in a record, but for the one that was cut.
+      assert.ok(!text.slice(position, Number(decompressed)).includes("\n"));
+      if (length > 1_000) assert.ok(reads.length > 1_000, `${reads.length} of ${length} bytes`);
+      assert.ok(
+        error.message.startsWith(`Cannot read on in "${path}" for source "lines" as a gzip file must be whole`),
+      );
+      assert.equal(error.retryable, false);
+    }, "cut.gz");
+  }
+});
+
+Deno.test("a compressed file that is damaged never ends without an error", async () => {
+  const whole = gzipSync(numbers(0, 2_000));
+  // The checksum and the length are at the end; what is before the data (time, system) decides nothing.
+  for (let at = 10; at < whole.length; at += 97) {
+    const damaged = whole.slice();
+    damaged[at] ^= 0x10;
+    await withFile(damaged, async (path) => {
+      const { error } = await readToFailure(lines(path), path);
+      assert.match(error.message, /current value is one that is (damaged|cut off)/);
+    }, "damaged.gz");
+  }
+  await withFile("not compressed", async (path) => {
+    assert.match((await readToFailure(lines(path), path)).error.message, /damaged \(incorrect header check\)/);
+  }, "text.gz");
+});
+
+Deno.test("a file that stands for a thousand times its size is read in little memory", () =>
+  withFile(gzipSync(`1\n${" ".repeat(100_000_000)}\n2\n`), async (path) => {
+    const before = Deno.memoryUsage().external;
+    let most = 0;
+    const reads: Array<Read> = [];
+    await Effect.runPromise(Stream.runForEach(lines(path).read(path, null, 1), (batch) =>
+      Effect.sync(() => {
+        reads.push(...flatten([batch]));
+        most = Math.max(most, Deno.memoryUsage().external - before);
+      })));
+    assert.deepEqual(reads.map(([, position]) => position), [2, 100_000_003, 100_000_005]);
+    assert.ok(most < 48 * 1_048_576, `${most} bytes of buffers`);
+  }, "bomb.gz"));
+
+// ── following ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What is read of a followed file up to the first moment at which it says that this is all. */
+const readAvailable = async (
+  source: AnySource,
+  path: string,
+  from: Source.Position | null = null,
+  batchRecordsMax = 1_000,
+): Promise<ReadonlyArray<Read>> =>
+  flatten(
+    await Effect.runPromise(
+      source.read(path, from, batchRecordsMax).pipe(Stream.takeUntil(({ lag }) => lag === 0), Stream.runCollect),
+    ),
+  );
+
+/** Reads on in a followed file, for as long as its test goes on. */
+const reading = (source: AnySource, path: string, from: Source.Position | null = null) => {
+  const reads: Array<Read> = [];
+  let silences = 0;
+  const fiber = Effect.runFork(
+    Stream.runForEach(source.read(path, from, 100), (batch) =>
+      Effect.sync(() => {
+        reads.push(...flatten([batch]));
+        if (batch.lag === 0) silences++;
+      })),
+  );
+  const until = async (holds: () => boolean): Promise<void> => {
+    for (let waits = 0; !holds(); waits++) {
+      assert.ok(waits < 500, `only ${JSON.stringify(reads)} was read`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  return {
+    reads,
+    /** Waits until so many records have been read and it says that this is all. */
+    records: (count: number) => {
+      const before = silences;
+      return until(() => reads.length >= count && (silences > before || reads.length === count));
+    },
+    until,
+    stop: () => Effect.runPromise(Fiber.interrupt(fiber)),
+    failure: async () => {
+      const exit = await Effect.runPromise(Fiber.await(fiber));
+      assert.ok(Exit.isFailure(exit));
+      return Cause.squash(exit.cause) as Source.SourceError;
+    },
+  };
+};
+
+const append = (path: string, text: string): Promise<void> =>
+  Deno.writeTextFile(path, text, { append: true, create: true });
+/** Files made in the same millisecond cannot be told apart by their age. */
+const aMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+const followed = (path: string, options: Source.FollowOptions = {}) =>
+  lines(path, { follow: { pollInterval: "5 millis", ...options } });
+
+// time   →  1\n2\n   3   \n4\n
+// reads       1 2      |  3 4      a line counts once it has ended
+Deno.test("a followed file yields what is added to it, each line when it has ended", () =>
+  withFile("1\n2\n", async (path) => {
+    const reader = reading(followed(path), path);
+    await reader.records(2);
+    await append(path, "3");
+    await aMoment();
+    await aMoment();
+    assert.deepEqual(recordsOf(reader.reads), [1, 2]);
+    await append(path, "3\n4\n");
+    await reader.records(4);
+    assert.deepEqual(recordsOf(reader.reads), [1, 2, 33, 4]);
+    await reader.stop();
+  }));
+
+Deno.test("a followed file says with a lag of 0 that this is all, and can be read on from every position", () =>
+  withFile("1\n2\n3", async (path) => {
+    const source = followed(path);
+    const first = await readAvailable(source, path);
+    assert.deepEqual(recordsOf(first), [1, 2]);
+    assert.deepEqual(await readAvailable(source, path, first[1][1]), []);
+    await append(path, "\n4\n");
+    const whole = await readAvailable(source, path);
+    assert.deepEqual(recordsOf(whole), [1, 2, 3, 4]);
+    for (const [i, [, position]] of whole.entries()) {
+      for (const batchRecordsMax of [1, 2, 100]) {
+        assert.deepEqual(await readAvailable(source, path, position, batchRecordsMax), whole.slice(i + 1));
+      }
+    }
+    // Before it was followed its positions were offsets.
+    assert.deepEqual(recordsOf(await readAvailable(source, path, 4)), [3, 4]);
+  }));
+
+Deno.test("a writer that goes on is not chased", () =>
+  withFile(numbers(0, 100), async (path) => {
+    let written = 100;
+    const grow = (batch: Source.SourceBatch<unknown>) =>
+      Effect.promise(async () => {
+        if (batch.lag !== 0) await append(path, numbers(written, written += 20));
+      });
+    const batches = await Effect.runPromise(
+      followed(path).read(path, null, 10).pipe(
+        Stream.tap(grow),
+        Stream.takeUntil(({ lag }) => lag === 0),
+        Stream.runCollect,
+      ),
+    );
+    assert.deepEqual(recordsOf(flatten(batches)), Array.from({ length: 100 }, (_, i) => i));
+  }));
+
+Deno.test("a followed file may appear later, and so may its header", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/new.csv`;
+    const reader = reading(table(path, { follow: { pollInterval: "5 millis" } }), path);
+    await reader.records(0);
+    await append(path, "a,");
+    await aMoment();
+    await append(path, "b\n1,");
+    await aMoment();
+    assert.deepEqual(reader.reads, []);
+    await append(path, "2\n");
+    await reader.records(1);
+    assert.deepEqual(recordsOf(reader.reads), [{ a: "1", b: "2" }]);
+    await reader.stop();
+  }));
+
+Deno.test("how often a followed file is looked at goes by the clock", () =>
+  withFile("1\n", (path) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const reads: Array<unknown> = [];
+        const source = lines(path, { follow: { pollInterval: "1 minute" } });
+        yield* Stream.runForEach(source.read(path, null, 10), (batch) => Effect.sync(() => reads.push(batch.records)))
+          .pipe(Effect.forkScoped);
+        const settle = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 30)));
+        yield* settle;
+        yield* Effect.promise(() => append(path, "2\n"));
+        yield* TestClock.adjust("59 seconds");
+        yield* settle;
+        assert.deepEqual(reads, [[1]]);
+        yield* TestClock.adjust("1 second");
+        yield* settle;
+        assert.deepEqual(reads, [[1], [2]]);
+      }).pipe(Effect.scoped, Effect.provide(TestClock.layer())) as Effect.Effect<void>,
+    )));
+
+// app.log    1 2 | 3 (late) |        A is renamed, but its writer does not know yet
+// app.log.1      | A        | A
+// app.log        | empty    | 4 5    B
+Deno.test("a rotated file is read to its end, with what its writer adds late, before the new one from its start", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/app.log`;
+    await append(path, "1\n2\n");
+    const reader = reading(followed(path), path);
+    await reader.records(2);
+    await Deno.rename(path, `${path}.1`);
+    await append(path, "");
+    await aMoment();
+    await append(`${path}.1`, "3\n");
+    await reader.records(3);
+    await append(path, "4\n");
+    await reader.records(4);
+    await append(path, "5\n");
+    await reader.records(5);
+    assert.deepEqual(recordsOf(reader.reads), [1, 2, 3, 4, 5]);
+    await reader.stop();
+    // From every position, the rest.
+    for (const [i, [, position]] of reader.reads.entries()) {
+      assert.deepEqual(await readAvailable(followed(path), path, position, 2), reader.reads.slice(i + 1));
+    }
+  }));
+
+Deno.test("the last line of a rotated file needs no line ending", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/app.log`;
+    await append(path, "1\n2");
+    await Deno.rename(path, `${path}.1`);
+    const source = followed(path);
+    await append(path, "");
+    await append(path, "3\n");
+    const first = (await readAvailable(source, path))[0];
+    assert.equal(first[0], 3, "a file that was rotated before the job began is not its");
+    await Deno.remove(path);
+    await Deno.rename(`${path}.1`, path);
+    const reader = reading(source, path);
+    await reader.records(1);
+    await Deno.rename(path, `${path}.1`);
+    await append(path, "3\n");
+    await reader.records(3);
+    assert.deepEqual(recordsOf(reader.reads), [1, 2, 3]);
+    await reader.stop();
+  }));
+
+// While nobody reads:   A → app.log.3   B → app.log.2   C → app.log.1   D = app.log
+Deno.test("files that came and went while nobody read are read in their order, whatever they are named by", async () => {
+  const schemes: ReadonlyArray<(k: number) => string> = [
+    (k) => `app.log.${4 - k}`,
+    (k) => `app.log-2026013${k}`,
+    (k) => `app-2026-01-3${k}.log`,
+    (k) => `app.log.2026-01-3${k}T00:00:00`,
+  ];
+  for (const nameOf of schemes) {
+    await withFolder(async (folder) => {
+      const path = `${folder}/app.log`;
+      await append(path, "1\n");
+      const [[, position]] = await readAvailable(followed(path), path);
+      await append(path, "2\n");
+      for (let k = 1; k <= 3; k++) {
+        await Deno.rename(path, `${folder}/${nameOf(k)}`);
+        await aMoment();
+        await append(path, `${k * 10}\n${k * 10 + 1}\n`);
+      }
+      await Deno.writeTextFile(`${folder}/app.log.bak`, "98\n");
+      await Deno.writeTextFile(`${folder}/other.log.1`, "99\n");
+      const rest = await readAvailable(followed(path), path, position);
+      assert.deepEqual(recordsOf(rest), [2, 10, 11, 20, 21, 30, 31], nameOf(1));
+      for (const [i, [, position]] of rest.entries()) {
+        assert.deepEqual(await readAvailable(followed(path), path, position, 1), rest.slice(i + 1));
+      }
+    });
+  }
+});
+
+Deno.test("a rotated file that has gone is an error that says from where on it may be missed, unless one goes on", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/app.log`;
+    await append(path, "1\n2\n");
+    const position = (await readAvailable(followed(path), path))[0][1];
+    await append(`${path}.new`, "3\n");
+    await Deno.rename(`${path}.new`, path);
+    const { error } = await readToFailure(followed(path), path, position);
+    assert.equal(
+      error.message,
+      `Cannot read on in "${path}" for source "lines" as the file that was read up to byte 2 must still be in its ` +
+        `folder, under whatever name: current value is none in "${folder}", so what it may have had behind that byte is lost`,
+    );
+    assert.deepEqual([error.retryable, error.position], [false, position]);
+    const goesOn = followed(path, { onLostFile: "go-on" });
+    assert.deepEqual(recordsOf(await readAvailable(goesOn, path, position)), [3]);
+  }));
+
+Deno.test("a rotated file that was compressed before it was read is an error that names it, unless one goes on", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/app.log`;
+    await append(path, "1\n");
+    const position = (await readAvailable(followed(path), path))[0][1];
+    await Deno.rename(path, `${path}.2`);
+    await aMoment();
+    await Deno.writeFile(`${path}.1.gz`, gzipSync("2\n"));
+    await append(path, "3\n");
+    const { error } = await readToFailure(followed(path), path, position);
+    assert.match(error.message, /must be read before it is compressed: current value is ".*app\.log\.1\.gz", none of/);
+    const goesOn = followed(path, { onLostFile: "go-on" });
+    assert.deepEqual(recordsOf(await readAvailable(goesOn, path, position)), [3]);
+  }));
+
+Deno.test("a compressed file that was rotated before the one that is read is no concern of it", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/app.log`;
+    await Deno.writeFile(`${path}.2.gz`, gzipSync("0\n"));
+    await aMoment();
+    await append(path, "1\n");
+    const reader = reading(followed(path), path);
+    await reader.records(1);
+    await Deno.rename(path, `${path}.1`);
+    await append(path, "2\n");
+    await reader.records(2);
+    assert.deepEqual(recordsOf(reader.reads), [1, 2]);
+    await reader.stop();
+  }));
+
+Deno.test("a followed file that is cut off is an error that says how much was read, or is read from its start", () =>
+  withFile("1\n2\n3\n", async (path) => {
+    const reader = reading(followed(path), path);
+    await reader.records(3);
+    await Deno.truncate(path, 2);
+    const error = await reader.failure();
+    assert.equal(
+      error.message,
+      `Cannot read on in "${path}" for source "lines" as the file must not be shorter than what was read of it, which ` +
+        `is 6 bytes: current value is 2 bytes, so it was cut off, and what was written to it since it was last read may ` +
+        `be lost`,
+    );
+    assert.equal(error.retryable, false);
+    const position = reader.reads[2][1];
+    assert.equal(position, error.position);
+    assert.match((await readToFailure(followed(path), path, position)).error.message, /which is 6 bytes: .* 2 bytes/);
+    const startsOver = followed(path, { onTruncation: "start-over" });
+    assert.deepEqual(recordsOf(await readAvailable(startsOver, path, position)), [1]);
+    // A file that has been written anew has something else where a record began.
+    await Deno.writeTextFile(path, "1234567890\n");
+    assert.match((await readToFailure(followed(path), path, position)).error.message, /a line must begin at/);
+    assert.deepEqual(recordsOf(await readAvailable(startsOver, path, position)), [1_234_567_890]);
+  }));
+
+Deno.test("a file that is copied and emptied while it is followed is started over, where that is asked for", () =>
+  withFile("a,b\n1,2\n3", async (path) => {
+    const source = table(path, { follow: { pollInterval: "5 millis", onTruncation: "start-over" } });
+    const reader = reading(source, path);
+    await reader.records(1);
+    await Deno.truncate(path, 0);
+    await reader.until(() => reader.reads.length === 2);
+    await append(path, "b,a\n5,6\n");
+    await reader.records(3);
+    assert.deepEqual(reasonsOf(reader.reads), [
+      { a: "1", b: "2" },
+      'has 1 columns and not 2 as the header: "b" is the first that is missing (record at byte 8)',
+      { a: "6", b: "5" },
+    ]);
+    await reader.stop();
+  }));
+
+Deno.test("each file of a rotated table has a header of its own, and one that is wrong is an error of that file", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/table.csv`;
+    await append(path, "a,b\n1,2\n");
+    const source = table(path, { follow: { pollInterval: "5 millis" } });
+    const reader = reading(source, path);
+    await reader.records(1);
+    await Deno.rename(path, `${path}.1`);
+    await append(path, "b,a\n3,4\n");
+    await reader.records(2);
+    assert.deepEqual(recordsOf(reader.reads), [{ a: "1", b: "2" }, { a: "4", b: "3" }]);
+    assert.deepEqual(recordsOf(await readAvailable(source, path, reader.reads[0][1])), [{ a: "4", b: "3" }]);
+    await aMoment();
+    await Deno.rename(path, `${path}.0`);
+    await append(path, "a,a\n");
+    assert.match((await reader.failure()).message, /table\.csv" .* its header must .* one that has "a" twice/);
+  }));
+
+Deno.test("a folder cannot be followed, and a position that is none is refused", () =>
+  withFolder(async (folder) => {
+    assert.match((await readToFailure(followed(folder), folder)).error.message, /what is followed must be a file/);
+    for (const position of ["5", "x@y", "-1@y", -1, 0.5]) {
+      const { error } = await readToFailure(followed("f"), "f", position);
+      assert.match(error.message, /its position must be an offset in a file: current value is/);
+    }
+  }));
+
+/** What happens to a log between two looks at it. */
+const logStep = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("write" as const), lines: fc.integer({ min: 1, max: 30 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("rotate" as const), lines: fc.constant(0) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("rotate late" as const), lines: fc.integer({ min: 1, max: 9 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("half a line" as const), lines: fc.constant(0) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("run" as const), lines: fc.constant(0) }) },
+);
+
+Deno.test("a job over a log that grows and is rotated, stopped and started again at any time, has every line once", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(logStep, { minLength: 3, maxLength: 14 }),
+      fc.integer({ min: 1, max: 9 }),
+      async (steps, batchRecordsMax) => {
+        await withFolder(async (folder) => {
+          const path = `${folder}/app.log`;
+          const out = `${folder}/out.ndjson`;
+          const kv = memoryKv();
+          let written = 0;
+          let half = "";
+          let rotations = 0;
+          const write = async (to: string, lines: number) => {
+            let text = "";
+            for (let i = 0; i < lines; i++) {
+              const line = `${written++}\n`;
+              text += half === "" ? line : line.slice(half.length);
+              half = "";
+            }
+            await append(to, text);
+          };
+          const rotate = async (late: number) => {
+            // Nobody rotates a log that a line is being written to in this test; another one does.
+            if (half !== "") await write(path, 1);
+            for (let k = rotations; k > 0; k--) await Deno.rename(`${path}.${k}`, `${path}.${k + 1}`);
+            await Deno.rename(path, `${path}.1`);
+            rotations++;
+            await aMoment();
+            await append(path, "");
+            if (late > 0) {
+              await run();
+              await write(`${path}.1`, late);
+            }
+          };
+          const run = () =>
+            Effect.runPromise(Job.run(
+              Job.make({
+                name: "log",
+                guarantee: "exactly-once",
+                flows: [
+                  Flow.from(
+                    Source.ndjson("lines", {
+                      paths: path,
+                      schema: Schema.Number,
+                      follow: { pollInterval: "2 millis" },
+                    }),
+                  ).pipe(Flow.onError("fail"), Flow.to(Sink.ndjson("out", { path: out }))),
+                ],
+              }),
+              { state: "log.kv", kv, mode: "available-now", batchRecordsMax, epochRecordsMax: 7 },
+            ));
+          // What was rotated before a record was read is not the job's.
+          await write(path, 1);
+          await run();
+          for (const { kind, lines } of steps) {
+            if (kind === "write") await write(path, lines);
+            if (kind === "rotate" || kind === "rotate late") await rotate(lines);
+            if (kind === "half a line" && half === "" && String(written).length > 1) {
+              half = String(written).slice(0, 1);
+              await append(path, half);
+            }
+            if (kind === "run") await run();
+          }
+          if (half !== "") await write(path, 1);
+          await run();
+          assert.equal(await Deno.readTextFile(out), numbers(0, written));
+        });
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
