@@ -4,7 +4,7 @@
  * @module
  */
 import type * as Schema from "@effect/schema";
-import { Cause, Effect, type Scope, Stream } from "effect";
+import { Cause, Effect, Stream } from "effect";
 import type { LiveOnly } from "../../exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Rejected, Source, SourceBatch } from "../source.ts";
@@ -47,7 +47,7 @@ export interface StdinOptions<A> {
  * The end of the input is the end of the job, whose windows all fire. A job whose state is in a file has then ended for
  * good; run it with `mode: "available-now"` to go on with the next input, and with open windows.
  *
- * A process has one standard input: a second source that reads it at the same time fails with a `SourceError`.
+ * A process has one standard input: a second source that reads it, now or later, fails with a `SourceError`.
  *
  * @param name A stable name, unique in the job.
  * @throws {RangeError} If `lineBytesMax` is not a whole number above 0, or `format` is none of its values.
@@ -109,8 +109,8 @@ export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, Deco
 
 const theSplit = "0";
 
-/** Who reads standard input. */
-let owner: unknown = null;
+/** The source that reads standard input. */
+let owner: { readonly source: string } | null = null;
 
 /** Standard input as one source reads it, over all restarts of its job. */
 class StandardInput<A> {
@@ -120,22 +120,16 @@ class StandardInput<A> {
 
   constructor(readonly source: string, readonly base: number, readonly records: Records<A>) {}
 
-  /** Keeps other sources off as long as the scope lasts. */
-  readonly own: Effect.Effect<void, SourceError, Scope.Scope> = Effect.acquireRelease(
-    Effect.suspend(() => {
-      if (owner !== null && owner !== this) {
-        return Effect.fail(lastingError(
-          this.source,
-          theSplit,
-          this.#position,
-          `Cannot read source "${this.source}" as standard input must be read by one source: current value is two`,
-        ));
-      }
-      owner = this;
-      return Effect.void;
-    }),
-    () => Effect.sync(() => void (owner = this.#reading === null ? null : this)),
-  );
+  /** Keeps other sources off. What has been read ahead would be missing in what they get, so it is for good. */
+  readonly own: Effect.Effect<void, SourceError> = Effect.suspend(() => {
+    owner ??= this;
+    return owner === this ? Effect.void : Effect.fail(lastingError(
+      this.source,
+      theSplit,
+      this.#position,
+      `Cannot read source "${this.source}" as standard input must be read by one source: current value is "${owner.source}"`,
+    ));
+  });
 
   /** The lines that are there, or the next ones that come. */
   pull(batchRecordsMax: number): Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> {
