@@ -21,14 +21,22 @@ export const keyId = (key: Key): KeyId => {
   return `${compositeMark}${describe(key)}`;
 };
 
+/** How deep the lists of a key may be nested. Each level is a call where keys are told apart. */
+export const keyDepthMax = 100;
+
 /**
  * Checks that a value is a key: types do not see everything.
  *
  * @throws {RangeError} If it is none.
  */
-export const assertKey = (value: unknown): void => {
+export const assertKey = (value: unknown, depthLeft: number = keyDepthMax): void => {
   if (Array.isArray(value)) {
-    for (const part of value) assertKey(part);
+    if (depthLeft === 0) {
+      throw new RangeError(
+        `Cannot key a record as the lists of a key must not be nested more than ${keyDepthMax} deep: current value is more`,
+      );
+    }
+    for (const part of value) assertKey(part, depthLeft - 1);
   } else if (!primitives.has(typeof value) && !(value instanceof Uint8Array)) {
     refuse(value);
   }

@@ -12,6 +12,7 @@ import { dirname } from "node:path";
 import { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
 import type { Publication, Sink, SinkContext, Transactional } from "../../exactly-once/sink.ts";
 import { type FileError, type FileHandle, Files, type FileSystem } from "../files.ts";
+import { schemaWords } from "../../windows/schema-words.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** How many characters are gathered for one write, about. */
@@ -51,7 +52,7 @@ export function ndjson<A>(name: string, options: NdjsonSinkOptions<A>): Sink<A, 
   const { path, schema } = options;
   const prepare = schema === undefined
     ? (value: A): unknown => value
-    : Schema.encodeUnknownSync(schema as Schema.ConstraintEncoder<unknown>);
+    : orInWords(Schema.encodeUnknownSync(schema as Schema.ConstraintEncoder<unknown>));
   return {
     "~weir/Sink": undefined as never,
     name,
@@ -96,6 +97,15 @@ const openFile = (files: FileSystem, path: string): Effect.Effect<FileHandle, Fi
     ({ reason }) => reason === "missing",
     () => Effect.andThen(files.makeFolder(dirname(path)), files.openToWrite(path)),
   );
+
+/** Runs a Schema; what it throws says why. */
+const orInWords = (encode: (value: unknown) => unknown) => (value: unknown): unknown => {
+  try {
+    return encode(value);
+  } catch (cause) {
+    throw new TypeError(`Cannot encode a value as its schema must take it: ${schemaWords(cause)}`, { cause });
+  }
+};
 
 /** Why a file of this size cannot be the one that the job's state knows, if so. */
 const mismatch = (

@@ -163,12 +163,18 @@ const row = (table: string, key: KvKey, value: unknown, removes: boolean): Table
   const refuse = (rule: string, current: string) => {
     throw new RangeError(`Cannot write a row of table "${table}" as ${rule}: current value is ${current}`);
   };
-  const keyText = () => JSON.stringify(key);
+  const keyText = () => inWords(key);
   for (const part of key) {
     if (typeof part !== "string" && typeof part !== "number") {
       refuse("its key must hold strings and numbers", keyText());
     }
+    // The store keeps text in UTF-8, where all halves of surrogate pairs become the same character.
+    if (typeof part === "string" && !part.isWellFormed()) {
+      refuse("the texts of its key must be well-formed Unicode", keyText());
+    }
   }
+  // The store tells -0 from 0; nobody else does.
+  if (key.some((part) => Object.is(part, -0))) key = key.map((part) => part === 0 ? 0 : part);
   if (key.length === 0 || key[0] === markerRoot) refuse(`its key must not be empty or begin with "weir"`, keyText());
   const bytesOfKey = keyBytes(key);
   if (bytesOfKey > keyBytesMax) refuse(`its key must not have more than ${keyBytesMax} bytes`, `${bytesOfKey} bytes`);
@@ -187,7 +193,7 @@ const compareKeys = (a: KvKey, b: KvKey): number => {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const [x, y] = [a[i], b[i]];
-    if (x === y) continue;
+    if (Object.is(x, y)) continue; // NaN is one key, too.
     if (typeof x !== typeof y) return typeof x === "string" ? -1 : 1;
     return x < y ? -1 : 1;
   }

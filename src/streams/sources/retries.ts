@@ -5,6 +5,7 @@
  */
 import type * as Schema from "@effect/schema";
 import { type Duration, Effect, Stream } from "effect";
+import { reasonOf } from "../../actors/task-context.ts";
 import { denoKv } from "../../kv-state/deno-kv.ts";
 import type { KvError, StateCorrupted } from "../../kv-state/errors.ts";
 import type { Kv, KvEntry, KvMutation, KvProvider } from "../../kv-state/kv.ts";
@@ -26,7 +27,7 @@ import {
 import { type DecodeError, SourceError } from "../errors.ts";
 import { type Position, Rejected, type Source, type SourceBatch } from "../source.ts";
 import { indexPositions, lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { messageOf, Undecodable, valueDecoder } from "./value-decoder.ts";
+import { Undecodable, valueDecoder } from "./value-decoder.ts";
 
 /** What {@link retries} reads, and how. */
 export interface RetriesOptions<A> {
@@ -180,7 +181,7 @@ const letterDecoder = <A>({ schema, parse }: RetriesOptions<A>): (letter: Letter
     try {
       return parse === undefined || rawForm === "json" ? decodeJson(utf8.decode(raw)) : decodeValue(parse(raw.slice()));
     } catch (error) {
-      return new Undecodable(`cannot be read: ${messageOf(error)}`);
+      return new Undecodable(`cannot be read: ${reasonOf(error)}`);
     }
   };
   return (letter) => {

@@ -6,6 +6,7 @@
 import * as Schema from "@effect/schema";
 import { Result } from "effect";
 import { SchemaJITCompiler } from "effect/schema";
+import { schemaWords } from "../../windows/schema-words.ts";
 import { Rejected, rejectedBytesMax } from "../source.ts";
 
 /** Why a value cannot be decoded. */
@@ -30,7 +31,7 @@ export const valueDecoder = <A>(schema: Schema.ConstraintDecoder<A>): ValueDecod
       if (Result.isSuccess(result)) return result.success as A;
       return new Undecodable(`does not match the schema: ${messageOf(result.failure)}`);
     } catch (error) {
-      return new Undecodable(`made the schema throw: ${messageOf(error)}`);
+      return new Undecodable(`made the schema throw: ${schemaWords(error)}`);
     }
   };
   const decodeJson = (text: string): A | Undecodable => {
@@ -40,14 +41,68 @@ export const valueDecoder = <A>(schema: Schema.ConstraintDecoder<A>): ValueDecod
   return { decodeValue, decodeJson };
 };
 
+/**
+ * How deep JSON may be nested. What walks a value level by level (Schemas, the structured clone, `JSON.stringify` with a
+ * function) overflows the stack at about twice that many, and then in the middle of the job.
+ */
+export const jsonDepthMax = 1_000;
+
 /** The value of some JSON. */
 export const parseJson = (text: string): unknown => {
+  if (text.length > 2 * jsonDepthMax && isTooDeep(text)) {
+    return new Undecodable(`is nested more than ${jsonDepthMax} levels deep`);
+  }
   try {
     return JSON.parse(text);
   } catch (error) {
     return new Undecodable(`is not JSON: ${messageOf(error)}`);
   }
 };
+
+const isTooDeep = (text: string): boolean => {
+  // Few texts have so many brackets at all.
+  if (!hasMore(text, "[", jsonDepthMax / 2) && !hasMore(text, "{", jsonDepthMax / 2)) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case openingBracket:
+      case openingBrace:
+        if (++depth > jsonDepthMax) return true;
+        break;
+      case closingBracket:
+      case closingBrace:
+        depth--;
+        break;
+      case quote:
+        // To the end of the string: a quote behind an odd number of backslashes is part of it.
+        do at = text.indexOf('"', at + 1); while (at >= 0 && isEscaped(text, at));
+        if (at < 0) return false; // It is no JSON.
+    }
+  }
+  return false;
+};
+
+const hasMore = (text: string, character: string, count: number): boolean => {
+  let at = -1;
+  for (let found = 0; found <= count; found++) {
+    at = text.indexOf(character, at + 1);
+    if (at < 0) return false;
+  }
+  return true;
+};
+
+const isEscaped = (text: string, at: number): boolean => {
+  let start = at;
+  while (text.charCodeAt(start - 1) === backslash) start--;
+  return (at - start) % 2 === 1;
+};
+
+const openingBracket = 0x5b;
+const closingBracket = 0x5d;
+const openingBrace = 0x7b;
+const closingBrace = 0x7d;
+const quote = 0x22;
+const backslash = 0x5c;
 
 /** What stands in a batch for text that cannot be decoded. */
 export const rejectedText = ({ reason }: Undecodable, text: string): Rejected =>

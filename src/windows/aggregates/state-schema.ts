@@ -7,6 +7,7 @@ import * as Schema from "@effect/schema";
 import { SchemaRepresentation } from "effect";
 import type { ObjectCodec } from "../aggregate.ts";
 import { inWords } from "../in-words.ts";
+import { schemaWords } from "../schema-words.ts";
 
 /**
  * A Schema whose values can be encoded and decoded without services.
@@ -20,7 +21,7 @@ export type StateSchema<T> = Schema.Codec<T, unknown>;
 /** A Schema's no to a value that is to be stored, or that was. */
 export class SchemaRefusal extends Error {
   constructor(cause: unknown) {
-    super((cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " "), { cause });
+    super(schemaWords(cause), { cause });
   }
 }
 
