@@ -50,12 +50,15 @@ export class Mailbox {
     };
   }
 
+  #hasRoomFor(message: Message): boolean {
+    return this.#depth === 0 || this.#depth + weightOf(message) <= this.recordsMax;
+  }
+
   /** Puts a message in unless the mailbox is full. */
   tryOffer(message: Message): boolean {
-    const weight = weightOf(message);
-    if (this.#depth > 0 && this.#depth + weight > this.recordsMax) return false;
+    if (!this.#hasRoomFor(message)) return false;
     this.#messages.push(message);
-    this.#depth += weight;
+    this.#depth += weightOf(message);
     if (message._tag === "Batch") this.#records += recordsIn(message);
     if (this.#depth > this.#depthMax) this.#depthMax = this.#depth;
     if (2 * this.#depth >= this.recordsMax) this.wakeReader();
@@ -80,6 +83,11 @@ export class Mailbox {
       const since = yield* Clock.currentTimeMillis;
       do {
         yield* Effect.callback<void>((resume) => {
+          // The reader may have had its turn since the last try, and would have woken nobody.
+          if (this.#hasRoomFor(message)) {
+            resume(Effect.void);
+            return;
+          }
           this.#wakeWriter = () => resume(Effect.void);
           beforeWaiting();
           return Effect.sync(() => void (this.#wakeWriter = null));
