@@ -11,7 +11,7 @@ import { copyFolder } from "./verify.ts";
 /** How many numbers the job reads, and how many an epoch has. */
 const counts = { numbers: 600, epoch: 24 };
 /** After which epoch the files are taken that are damaged. */
-const takenAfter = { first: 6, second: 14 };
+const takenAfter = { first: 6, second: 20 };
 /** How long a run may take before it counts as one that hangs. */
 const runMillisMax = 20_000;
 
@@ -61,6 +61,9 @@ const numbersJob = (folder: string, onPublish: (epoch: number) => void = () => {
     flows: [running.pipe(Flow.to(to("running"))), sums.pipe(Flow.to(to("sums"))), once.pipe(Flow.to(to("once"))), told],
   });
 };
+
+/** Which of the files are damaged. */
+export type Base = keyof Omit<Sound, "outputs">;
 
 /** How a run over damaged files has ended. */
 export type Outcome =
@@ -140,7 +143,7 @@ export const makeSound = async (folder: string): Promise<Sound> => {
 /** Copies sound files, damages the copy, and runs the job over it. */
 export const runDamaged = async (
   sound: Sound,
-  base: "log" | "main" | "both",
+  base: Base,
   folder: string,
   damage: (folder: string) => void | Promise<void>,
 ): Promise<Outcome> => {

@@ -38,7 +38,7 @@ const meanings: ReadonlyArray<Meaning> = [
     retryable: false,
   },
   {
-    pattern: /malformed|corrupt|deserializ|data ?clone|invalid tag|value encoding .* is unknown|invalid column/i,
+    pattern: /malformed|corrupt|deserializ|data ?clone|invalid (tag|utf|column)|no such column|encoding .* is unknown/i,
     rule: "its file must not be damaged",
     retryable: false,
   },
@@ -166,7 +166,7 @@ const prepare = async (path: string): Promise<void> => {
   }
   // SQLite says no more than that it cannot open it.
   if (found.isDirectory) throw new Deno.errors.IsADirectory("it must be a file: current value is a folder");
-  if (found.size > 0) await checkFile(path);
+  if (found.size > 0) await checkFile(path, found.size);
 };
 
 /**
