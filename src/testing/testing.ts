@@ -12,3 +12,9 @@ export {
   TestHarness,
   type WithServices,
 } from "./harness.ts";
+export { simulate, simulateDefaults, type SimulateOptions, type SimulateReport } from "./simulate.ts";
+export { SimulationFailed } from "./simulation-failed.ts";
+export type { Outputs, Simulated, WithOutputs } from "./subject.ts";
+export type { GivenRecords } from "./read-ahead.ts";
+export type { Fault, FaultKind, Port } from "./faults.ts";
+export type { TraceEvent } from "./trace.ts";
