@@ -54,7 +54,7 @@ const shown = ({ target, seed, index, message, input, notes }: Failure): string 
     `FAILED ${target}: input ${index} of seed ${seed}`,
     ...message.split("\n").map((line) => `  ${line}`),
     ...notes.map(([name, noted]) => `  ${name}: ${noted.length > 400 ? `${noted.slice(0, 400)}…` : noted}`),
-    input === "" ? "" : `  again: deno task fuzz --target=${target} --input=${input}`,
+    input === null ? "" : `  again: deno task fuzz --target=${target} --input=${input}`,
   ].filter((line) => line !== "").join("\n");
 
 /** Runs a target in a thread of its own. */
@@ -77,7 +77,7 @@ const inThread = (target: string, seed: number, inputs: number, onLook: (done: n
       } else if (performance.now() - since > hangMillisMax) {
         end();
         const message = `It has not ended within ${hangMillisMax / 1_000} seconds`;
-        const failure: Failure = { target, seed, index, message, input: "", notes: [] };
+        const failure: Failure = { target, seed, index, message, input: null, notes: [] };
         const nothing = { millis: NaN, kinds: new Map(), slowestMillis: NaN, memoryBytes: NaN };
         resolve({ target, inputs: index, ...nothing, failure });
       }
@@ -102,20 +102,22 @@ if (input !== undefined) {
 
 const inputs = numberOf("inputs", defaultInputs);
 const seed = numberOf("seed", Math.floor(Math.random() * 2 ** 31));
-const each = Math.ceil(inputs / chosen.length);
-console.log(`${each * chosen.length} inputs, seed ${seed}`);
+const shares = chosen.reduce((sum, { share = 1 }) => sum + share, 0);
+const all = chosen.map((target) => ({ ...target, inputs: Math.ceil(inputs / shares * (target.share ?? 1)) }));
+const total = all.reduce((sum, target) => sum + target.inputs, 0);
+console.log(`${total} inputs, seed ${seed}`);
 
 const began = performance.now();
 let done = 0;
 let memoryBytes = 0;
 let failures = 0;
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
-for (const { name } of chosen) {
-  const outcome = await inThread(name, seed, each, (index) => {
+for (const { name, inputs } of all) {
+  const outcome = await inThread(name, seed, inputs, (index) => {
     if (!Deno.stdout.isTerminal()) return;
     const perSecond = Math.round((done + index) / (performance.now() - began) * 1_000);
     Deno.stdout.writeSync(new TextEncoder().encode(
-      `\r\x1b[K${name}: ${index} of ${each}, ${done + index} of ${each * chosen.length} in all, ${perSecond} inputs/s`,
+      `\r\x1b[K${name}: ${index} of ${inputs}, ${done + index} of ${total} in all, ${perSecond} inputs/s`,
     ));
   });
   done += outcome.inputs;

@@ -47,7 +47,7 @@ const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> =>
 
 /** Bytes repeated over and over. */
 const repeated = (draw: Draw, piece: Uint8Array): Uint8Array => {
-  const times = draw.once(8) ? draw.below(Math.floor(repeatedBytesMax / Math.max(1, piece.length))) : draw.below(40);
+  const times = draw.once(25) ? draw.below(Math.floor(repeatedBytesMax / Math.max(1, piece.length))) : draw.below(40);
   const bytes = new Uint8Array(piece.length * times);
   for (let k = 0; k < times; k++) bytes.set(piece, k * piece.length);
   return bytes;

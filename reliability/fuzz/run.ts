@@ -32,8 +32,8 @@ export interface Failure {
   readonly index: number;
   /** What is wrong. */
   readonly message: string;
-  /** The choices that make the smallest input found: what `--input` takes. */
-  readonly input: string;
+  /** The choices that make the smallest input found: what `--input` takes. `null` for one that never ended. */
+  readonly input: string | null;
   /** What the decoder was given. */
   readonly notes: ReadonlyArray<readonly [name: string, input: string]>;
 }
@@ -52,9 +52,11 @@ export interface Outcome {
   readonly failure: Failure | null;
 }
 
-/** Writes choices down as hexadecimal digits, eight a choice. */
+/** Writes choices down as hexadecimal digits, eight a choice. The zeros at the end go without saying. */
 const written = (words: ReadonlyArray<number>): string =>
-  words.map((word) => word.toString(16).padStart(8, "0")).join("");
+  words.slice(0, 1 + words.findLastIndex((word) => word > 0)).map((word) => word.toString(16).padStart(8, "0")).join(
+    "",
+  );
 
 /** Reads choices that were written down. */
 export const read = (input: string): Array<number> =>
@@ -96,10 +98,10 @@ const shrink = async (target: Target, words: ReadonlyArray<number>): Promise<Dra
     }
   }
   for (let at = 0; at < smallest.length && tries < smallerTriesMax; at++) {
-    for (const lower of [0, 1, smallest[at] % 256]) {
-      const candidate = smallest.with(at, lower);
-      if (lower >= smallest[at] || !(await stillFails(candidate))) continue;
-      smallest = candidate;
+    const word = smallest[at];
+    for (const lower of [0, 1, 2, 3, word % 16, word % 256, word >>> 1, word - 1]) {
+      if (lower >= word || !(await stillFails(smallest.with(at, lower)))) continue;
+      smallest = smallest.with(at, lower);
       break;
     }
   }

@@ -14,6 +14,12 @@ export interface Target {
   /** The errors that are a documented answer to a bad input, as {@link kindOf} calls them. Anything else is a failure. */
   readonly rejects: ReadonlyArray<string>;
   /**
+   * How many inputs it gets where another target gets one: less for one that is slow.
+   *
+   * @default {1}
+   */
+  readonly share?: number;
+  /**
    * Makes an input, gives it to the decoder, and checks what it answers. Returns in a word what became of it
    * (`"accepted"`); throws what the decoder threw, or an `AssertionError` where a promise is broken.
    */

@@ -81,5 +81,6 @@ export const ndjson: Target = {
   name: "ndjson",
   about: "files of lines, to Source.ndjson, from the beginning and from any of its positions",
   rejects: [],
+  share: 0.25,
   check,
 };
