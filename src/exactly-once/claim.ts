@@ -151,6 +151,8 @@ const isUnused = (
     if (alone !== true) return true;
     const stored = yield* jobsIn(kv);
     if (stored.length === 0) return true;
+    // Another process has started this very job since it was looked for.
+    if (stored.includes(job)) return false;
     const rule = "its state must not be that of another job";
     return yield* new IncompatibleState({
       message: `Cannot open job ${JSON.stringify(job)} as ${rule} (give it a file of its own, or its old name back): ` +
