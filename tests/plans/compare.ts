@@ -7,7 +7,7 @@ import { type Answer, told } from "./plan.ts";
 
 type AnyResult = Oracle.Result<number, Record<string, unknown>>;
 
-const isResult = (row: unknown): row is AnyResult => typeof row === "object" && row !== null && "pane" in row;
+export const isResult = (row: unknown): row is AnyResult => typeof row === "object" && row !== null && "pane" in row;
 
 /** Whether a number is as good as equal to another that was added up in another order. */
 const roughly = (got: unknown, expected: unknown): boolean =>
@@ -17,7 +17,7 @@ const roughly = (got: unknown, expected: unknown): boolean =>
 export const rounded: Tolerances = { variance: roughly, decayed: roughly };
 
 /** What the engine need not say exactly. */
-const approximate: Tolerances = {
+export const approximate: Tolerances = {
   ...rounded,
   quantiles: (got, expected) =>
     (expected as ReadonlyArray<number>).every((right, k) =>
@@ -28,7 +28,7 @@ const approximate: Tolerances = {
     Number(expected) > 8 && Math.abs(Number(got) - Number(expected)) <= 5 * told.standardError * Number(expected),
 };
 
-type Tolerances = { readonly [stat: string]: (got: unknown, expected: unknown) => boolean };
+export type Tolerances = { readonly [stat: string]: (got: unknown, expected: unknown) => boolean };
 
 /** Puts what was expected where rows are close enough to it. The rows of one key come in one order. */
 export const snap = (
@@ -56,7 +56,7 @@ const hasKey = (row: unknown): row is { readonly key: number } =>
   typeof row === "object" && row !== null && "key" in row;
 
 /** Checks that the rows of each key come in the order that is expected of them. */
-const compareOrders = (got: ReadonlyArray<unknown>, expected: ReadonlyArray<unknown>, name: string): void => {
+export const compareOrders = (got: ReadonlyArray<unknown>, expected: ReadonlyArray<unknown>, name: string): void => {
   const byKey = (rows: ReadonlyArray<unknown>) => Map.groupBy(rows.filter(hasKey), ({ key }) => key);
   const ofEngine = byKey(got);
   for (const [key, rows] of byKey(expected)) {

@@ -1,0 +1,2 @@
+/** What a job is promised about its output. */
+export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";

@@ -1,0 +1,36 @@
+/**
+ * What a kind of random pipeline must say of itself to take part in simulations.
+ */
+import type fc from "fast-check";
+import type { Job } from "@weir/streams";
+import type { JobMetrics } from "../../src/streams/metrics.ts";
+import type { Guarantee } from "./guarantee.ts";
+import type { Outside } from "./outside.ts";
+
+/** A pipeline that was drawn, ready to be run in any number of worlds. */
+export interface Drawn {
+  /** How it reads, for whoever has to understand one that fails. */
+  readonly written: string;
+  /** How many records it is fed. */
+  readonly records: number;
+  /** Whether it may be run through what is available first, and then to its end, with the same answer. */
+  readonly inPasses: boolean;
+  /** Its job, with its sinks outside. */
+  readonly job: (outside: Outside, guarantee: Guarantee) => Job.Job<never>;
+  /** Throws unless a job that came to its end has left outside, and counted, what it must. */
+  readonly check: (outside: Outside, guarantee: Guarantee, metrics: JobMetrics) => void;
+  /**
+   * The same pipeline over the input up to where each split of a source was read, by how many records. Left out where what comes of
+   * it depends on when records are read.
+   */
+  readonly cut?: (countOf: (source: string, split: number) => number) => Drawn;
+}
+
+/** A kind of pipeline. Its plans are data. */
+export interface Pipeline<Plan> {
+  readonly name: string;
+  /** How often it is drawn, beside the others. */
+  readonly weight: number;
+  readonly plans: fc.Arbitrary<Plan>;
+  readonly draw: (plan: Plan) => Drawn;
+}

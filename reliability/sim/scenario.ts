@@ -1,0 +1,164 @@
+/**
+ * A scenario: what is run, how, and what goes wrong. It is plain data, so that it can be made smaller and kept.
+ */
+import fc from "fast-check";
+import type { RunOptions } from "../../src/streams/run.ts";
+import { type Fault, kindsOf, type Port, ports } from "../../src/testing/faults.ts";
+import type { Guarantee } from "./guarantee.ts";
+import type { Drawn } from "./pipeline.ts";
+import { pipelines } from "./pipelines.ts";
+
+/** What a scenario may vary without changing what must come of it. */
+export interface Setting {
+  readonly guarantee: Guarantee;
+  readonly batchRecordsMax: number;
+  readonly queueRecordsMax: number;
+  readonly keyedPartitions: number;
+  readonly epochRecordsMax: number;
+  /** In virtual milliseconds. */
+  readonly epochMillis: number;
+  /** How often the job goes through what is available before it is run to its end, where that is possible. */
+  readonly passes: number;
+}
+
+/** Something that is to go wrong. Where, becomes an operation's number once it is known how many there are. */
+export interface FaultPlan {
+  readonly port: Port;
+  /** A part of the operations of that port, in thousandths. */
+  readonly at: number;
+  /** Which of the kinds that the port knows. */
+  readonly kind: number;
+  readonly times: number;
+}
+
+export interface Scenario {
+  readonly pipeline: string;
+  readonly plan: unknown;
+  readonly setting: Setting;
+  readonly faults: ReadonlyArray<FaultPlan>;
+  /** What the world is drawn from: the order of fibers, delays, and chance inside of the job. */
+  readonly world: number;
+  /** At which part of its commits, in thousandths, another world is stopped to look at what is stored; null for none. */
+  readonly stop: number | null;
+}
+
+const faultPlans: fc.Arbitrary<FaultPlan> = fc.record({
+  port: fc.oneof(
+    { arbitrary: fc.constantFrom<Port>("commit", "step", "publish"), weight: 3 },
+    { arbitrary: fc.constantFrom<Port>(...ports), weight: 2 },
+  ),
+  at: fc.nat(999),
+  kind: fc.nat(99),
+  times: fc.oneof({ arbitrary: fc.constant(1), weight: 6 }, { arbitrary: fc.integer({ min: 2, max: 4 }), weight: 1 }),
+});
+
+const settings: fc.Arbitrary<Setting> = fc.record({
+  guarantee: fc.oneof(
+    { arbitrary: fc.constant<Guarantee>("exactly-once"), weight: 6 },
+    { arbitrary: fc.constant<Guarantee>("at-least-once"), weight: 2 },
+    { arbitrary: fc.constant<Guarantee>("at-most-once"), weight: 1 },
+  ),
+  batchRecordsMax: fc.constantFrom(1, 2, 7, 1_024),
+  queueRecordsMax: fc.constantFrom(1, 3, 8_192),
+  keyedPartitions: fc.constantFrom(1, 3, 8),
+  epochRecordsMax: fc.constantFrom(1, 5, 20, 1_000_000),
+  epochMillis: fc.constantFrom(10, 100, 1_000, 3_600_000),
+  passes: fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 }),
+});
+
+/** Epochs and batches of one record each make thousands of commits of a long plan. */
+const coarser = (pipeline: string, setting: Setting): Setting =>
+  pipeline !== "long" ? setting : {
+    ...setting,
+    batchRecordsMax: Math.max(64, setting.batchRecordsMax),
+    epochRecordsMax: Math.max(400, setting.epochRecordsMax),
+    epochMillis: Math.max(1_000, setting.epochMillis),
+  };
+
+/** Every scenario. */
+export const scenarios: fc.Arbitrary<Scenario> = fc.record({
+  pipeline: fc.oneof(
+    ...pipelines.map(({ name, weight, plans }) => ({
+      arbitrary: (plans as fc.Arbitrary<unknown>).map((plan) => ({ name, plan })),
+      weight: 10 * weight,
+    })),
+  ),
+  setting: settings,
+  faults: fc.array(faultPlans, { maxLength: 7, size: "max" }),
+  world: fc.nat(),
+  stop: fc.option(fc.nat(999), { freq: 1 }),
+}).map(({ pipeline: { name, plan }, setting, ...others }) => ({
+  pipeline: name,
+  plan,
+  setting: coarser(name, setting),
+  ...others,
+}));
+
+/** The pipeline of a scenario. */
+export const drawnOf = ({ pipeline, plan }: Scenario): Drawn => {
+  const found = pipelines.find(({ name }) => name === pipeline);
+  if (found === undefined) {
+    throw new RangeError(
+      `Cannot run a scenario as there must be a pipeline of its name: current value is "${pipeline}"`,
+    );
+  }
+  return found.draw(plan);
+};
+
+/** How the job of a scenario is run. */
+export const optionsOf = (
+  { batchRecordsMax, queueRecordsMax, keyedPartitions, epochRecordsMax, epochMillis }: Setting,
+): Omit<RunOptions, "kv"> => ({
+  batchRecordsMax,
+  queueRecordsMax,
+  keyedPartitions,
+  epochRecordsMax,
+  epochInterval: epochMillis,
+});
+
+/** The part of the operations of a calm run in which faults are placed. */
+const placedIn = 0.7;
+
+/** Whether a fault leaves the number of operations as it is, so that it uses one of them up. */
+const isMild = (kind: string): boolean => kind === "slow" || kind.startsWith("clock");
+
+/**
+ * Faults at operations, given how many operations of each port a calm run has had. A port that is not there stands for
+ * the world itself. Faults that would not find enough operations are left out.
+ */
+export const place = (
+  faults: ReadonlyArray<FaultPlan>,
+  operations: Readonly<Record<Port, number>>,
+): ReadonlyArray<Fault> => {
+  const placed: Array<Fault> = [];
+  const left = { ...operations };
+  for (const { port: wanted, at, kind: number, times } of faults) {
+    const port = operations[wanted] === 0 ? "step" : wanted;
+    const kinds = kindsOf[port];
+    const kind = kinds[number % kinds.length];
+    const isOnce = isMild(kind) || port === "step";
+    left[port] -= isOnce ? 1 : times;
+    if (left[port] < 0) continue;
+    placed.push({
+      port,
+      kind,
+      index: Math.floor(at / 1_000 * placedIn * operations[port]),
+      ...(isOnce ? {} : { times }),
+    });
+  }
+  return placed;
+};
+
+/** A scenario in words. */
+export const write = (scenario: Scenario): string => {
+  const { pipeline, setting, faults, world, stop } = scenario;
+  return [
+    `pipeline "${pipeline}"`,
+    drawnOf(scenario).written,
+    Object.entries(setting).map(([name, value]) => `${name} ${value}`).join(", "),
+    ...faults.map(({ port, at, kind, times }) =>
+      `fault: ${kindsOf[port][kind % kindsOf[port].length]} at ${at / 10} % of ${port}, ${times} times`
+    ),
+    `world ${world}${stop === null ? "" : `, stopped at ${stop / 10} % of the commits`}`,
+  ].join("\n");
+};
