@@ -38,7 +38,8 @@ export const usualConditions = (sizes: Sizes): Conditions => ({
   order: "usual",
   chance: "usual",
   begins: worldBegins,
-  workMillisChance: 0.05,
+  // Time goes by only where nothing else can happen, so that it does not depend on the order of fibers.
+  workMillisChance: 0,
   sizes,
 });
 
@@ -63,6 +64,11 @@ export const variations: ReadonlyArray<Variation> = [
       "outside, such as Math.random or Date.now",
   },
   {
+    varies: (usual) => ({ ...usual, chance: "other" }),
+    only: "the seed of Effect's Random",
+    means: "the pipeline draws random numbers",
+  },
+  {
     varies: (usual) => ({ ...usual, order: "other" }),
     only: "the order in which fibers have their turn",
     means: "functions share state that is not the engine's, or an Effect answers by what others have done before",
@@ -71,11 +77,6 @@ export const variations: ReadonlyArray<Variation> = [
     varies: (usual) => ({ ...usual, begins: usual.begins + laterMillis, workMillisChance: 0.5 }),
     only: "the clock, and how fast it goes",
     means: "the pipeline depends on processing time",
-  },
-  {
-    varies: (usual) => ({ ...usual, chance: "other" }),
-    only: "the seed of Effect's Random",
-    means: "the pipeline draws random numbers",
   },
 ];
 
