@@ -20,6 +20,15 @@ export {
 export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
 export { retries, type RetriesOptions } from "./sources/retries.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
+export {
+  eventIdCharactersMax,
+  reconnectAttemptsMax,
+  reconnectBackoffMillisMax,
+  reconnectMillisDefault,
+  reconnectMillisMax,
+  sse,
+  type SseSourceOptions,
+} from "./sources/sse.ts";
 export { stdin, type StdinOptions } from "./sources/stdin.ts";
 export {
   InPlaceOfRecord,
