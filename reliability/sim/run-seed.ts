@@ -4,6 +4,7 @@
 import fc from "fast-check";
 import type { TraceEvent } from "../../src/testing/trace.ts";
 import { type Account, Broken, runScenario } from "./run-scenario.ts";
+import type { Regression } from "./regressions.ts";
 import { type Scenario, scenarios } from "./scenario.ts";
 
 /** A seed that came out wrong. */
@@ -37,11 +38,10 @@ const parameters = (seed: number) => ({ seed: mix(seed), numRuns: 1, unbiased: t
 /** The scenario of a seed. */
 export const scenarioOf = (seed: number): Scenario => fc.sample(scenarios, parameters(seed))[0];
 
-/** What is wrong with a scenario; null when nothing is. */
-const wrongWith = (scenario: Scenario, again: boolean): Broken | null => {
+/** Runs a scenario, and gives back what is wrong with it if something is. */
+const tryScenario = (scenario: Scenario, again: boolean): Account | Broken => {
   try {
-    runScenario(scenario, again);
-    return null;
+    return runScenario(scenario, again);
   } catch (error) {
     return error instanceof Broken ? error : new Broken(error instanceof Error ? error.stack! : String(error), []);
   }
@@ -60,6 +60,14 @@ export const runSeed = (seed: number): Outcome => {
   );
   if (!details.failed) return { seed, account: account! };
   const scenario = details.counterexample?.[0] ?? scenarioOf(seed);
-  const { message, timeline } = wrongWith(scenario, again) ?? new Broken(String(details.errorInstance), []);
+  const ran = tryScenario(scenario, again);
+  const { message, timeline } = ran instanceof Broken ? ran : new Broken(String(details.errorInstance), []);
   return { seed, failure: { seed, message, scenario, timeline } };
+};
+
+/** Runs a scenario that came out wrong once. */
+export const runRegression = ({ seed, scenario }: Regression): Outcome => {
+  const ran = tryScenario(scenario, true);
+  if (!(ran instanceof Broken)) return { seed, account: ran };
+  return { seed, failure: { seed, message: ran.message, scenario, timeline: ran.timeline } };
 };

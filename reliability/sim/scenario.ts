@@ -84,7 +84,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
     })),
   ),
   setting: settings,
-  faults: fc.array(faultPlans, { maxLength: 7, size: "max" }),
+  faults: fc.array(faultPlans, { maxLength: 9, size: "max" }),
   world: fc.nat(),
   stop: fc.option(fc.nat(999), { freq: 1 }),
 }).map(({ pipeline: { name, plan }, setting, ...others }) => ({
