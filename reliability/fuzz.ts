@@ -2,8 +2,9 @@
  * Gives every decoder and every stored format a great many inputs that nobody would give it on purpose.
  *
  * `deno task fuzz --inputs=1000000 --seed=1 --target=manifest` shares the inputs out to the targets, and says how each of
- * them fared. An input that breaks a promise is made small, and written as what `--target=… --input=…` takes to run it
- * again. Each target runs in a thread of its own, so that one that hangs is found, too.
+ * them fared; with `--json` the last line is a summary for programs. An input that breaks a promise is made small, and
+ * written as what `--target=… --input=…` takes to run it again. Each target runs in a thread of its own, so that one that
+ * hangs is found, too.
  *
  * @module
  */
@@ -20,12 +21,13 @@ const hangMillisMax = 60_000;
 /** How often it is looked at, in milliseconds. */
 const lookMillis = 1_000;
 
+const usage = "an option must be --inputs=, --seed=, --target=, --input= or --json";
+
 const options = new Map(Deno.args.map((arg) => {
-  const [, name, value] = arg.match(/^--(\w+)=(.*)$/s) ?? [];
-  if (!["inputs", "seed", "target", "input"].includes(name)) {
-    console.error(
-      `Cannot fuzz as an option must be --inputs=, --seed=, --target= or --input=: current value is ${arg}`,
-    );
+  if (arg === "--json") return ["json", ""];
+  const [, name, value] = arg.match(/^--(inputs|seed|target|input)=(.*)$/s) ?? [];
+  if (name === undefined) {
+    console.error(`Cannot fuzz as ${usage}: current value is ${arg}`);
     Deno.exit(2);
   }
   return [name, value];
@@ -114,16 +116,16 @@ let failures = 0;
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
 for (const { name, inputs } of all) {
   const outcome = await inThread(name, seed, inputs, (index) => {
-    if (!Deno.stdout.isTerminal()) return;
+    if (!Deno.stderr.isTerminal()) return;
     const perSecond = Math.round((done + index) / (performance.now() - began) * 1_000);
-    Deno.stdout.writeSync(new TextEncoder().encode(
+    Deno.stderr.writeSync(new TextEncoder().encode(
       `\r\x1b[K${name}: ${index} of ${inputs}, ${done + index} of ${total} in all, ${perSecond} inputs/s`,
     ));
   });
   done += outcome.inputs;
   memoryBytes = Math.max(memoryBytes, outcome.memoryBytes);
   const kinds = [...outcome.kinds].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${count} ${kind}`).join(", ");
-  if (Deno.stdout.isTerminal()) Deno.stdout.writeSync(new TextEncoder().encode("\r\x1b[K"));
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
   console.log(
     `${name.padEnd(16)}${String(outcome.inputs).padStart(8)} inputs ` +
       `${String(Math.round(outcome.inputs / outcome.millis * 1_000)).padStart(7)}/s, slowest ` +
@@ -138,4 +140,8 @@ console.log(
   `${done} inputs, ${perSecond}/s, at most ${megabytes(memoryBytes)} of memory, ` +
     (failures === 0 ? "nothing failed" : `${failures} of ${chosen.length} targets FAILED`),
 );
+if (options.has("json")) {
+  const seconds = (performance.now() - began) / 1_000;
+  console.log(JSON.stringify({ lane: "fuzz", seed, runs: done, crashes: 0, records: done, failures, seconds }));
+}
 Deno.exit(failures === 0 ? 0 : 1);
