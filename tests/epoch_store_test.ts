@@ -253,7 +253,10 @@ onEveryStore(
       }
       zombie.markPublished("out", 1);
       assert.ok((yield* Effect.flip(zombie.flush)) instanceof Fenced);
-      assert.deepEqual(yield* everything(), before);
+      const after = yield* everything();
+      // The keys first: to show how megabytes differ takes for ever.
+      assert.deepEqual(after.map(({ key }) => key), before.map(({ key }) => key));
+      assert.deepEqual(after, before);
       yield* owner.commit(nth(2));
       assert.ok((yield* Effect.flip(zombie.commit(nth(2)))) instanceof Fenced);
       assert.equal((yield* inspect(kv, "job"))!.epoch, 2);
