@@ -7,6 +7,7 @@ import { Effect, type Scope, Semaphore } from "effect";
 import { compareDeltas, DeltaPacker, unpackDeltas } from "../kv-state/delta-codec.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
 import { chunkKeys, packRows, readSegment, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
+import { isStorable, storing, Unstorable } from "../kv-state/unstorable.ts";
 import { claimJob } from "./claim.ts";
 import { Ledger } from "./commit.ts";
 import { type CompactionStats, Compactor } from "./compactor.ts";
@@ -91,7 +92,7 @@ export const openEpochStore = (
             const control = added(controlPacker.ref());
 
             const statePacker = new SegmentPacker(job, name(statePart));
-            yield* put(packedDeltas(statePacker, deltas));
+            yield* put(storing(packedDeltas(statePacker, deltas), (cause) => unstorableState(deltas, cause)));
             const segment = added(statePacker.ref());
             const merged = compactor.apply(before.state);
             const state = segment === null ? merged.state : [...merged.state, segment];
@@ -101,7 +102,11 @@ export const openEpochStore = (
             for (let i = 0; i < next.outputs.length; i++) {
               const output = next.outputs[i];
               const outputPacker = new SegmentPacker(job, name(firstOutputPart + i));
-              if (output.outbox && !output.published) yield* put(packRows(outputPacker, output.rows));
+              if (output.outbox && !output.published) {
+                const operator = `sink "${output.sink}"`;
+                const rows = packRows(outputPacker, output.rows);
+                yield* put(storing(rows, (cause) => new Unstorable(`a row of ${operator}`, operator, cause)));
+              }
               sinks = recordOutput(sinks, next.epoch, output, added(outputPacker.ref()));
             }
 
@@ -187,6 +192,13 @@ export const openEpochStore = (
       compactions: () => compactor.stats,
     };
   });
+
+/** Names the operator whose state cannot be stored. */
+const unstorableState = (deltas: EpochCommit["deltas"], cause: unknown): Unstorable => {
+  const culprit = deltas.find(({ newKeys, objects }) => !isStorable([newKeys, objects]));
+  const [operator] = culprit?.table.split("#") ?? ["state"];
+  return new Unstorable(`state of "${operator}"`, operator, cause);
+};
 
 function* packedDeltas(packer: SegmentPacker, deltas: ReadonlyArray<EpochCommit["deltas"][number]>) {
   const packed = new DeltaPacker(packer);

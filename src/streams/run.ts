@@ -15,6 +15,7 @@ import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../kv-state/kv.ts";
+import { Unstorable } from "../kv-state/unstorable.ts";
 import { SchemaRefusal } from "../windows/aggregates/state-schema.ts";
 import { inWords } from "../windows/in-words.ts";
 import { atLeastOne, readMillis } from "../windows/millis-of.ts";
@@ -25,6 +26,7 @@ import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
 import { type IngestControl, runIngest } from "./ingest.ts";
 import { fingerprints, graphOf, type Job } from "./job.ts";
 import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from "./metrics.ts";
+import { userCodeError } from "./operators/on-error.ts";
 import type { Counters } from "./operators/stateful.ts";
 import { passesOf, type RunMode } from "./run-mode.ts";
 import { type SplitProgress, SplitReader } from "./split-reader.ts";
@@ -466,6 +468,15 @@ const runPass = (
             epoch,
             control,
             acknowledge?.(control.splits),
+          ).pipe(
+            // Which record brought it in is not known any more: the coordinates are those of the last one that was read.
+            Effect.catchDefect((defect) =>
+              defect instanceof Unstorable
+                ? Effect.fail(
+                  userCodeError(job.name, assembly.ingest.context.letter(defect.operator, defect, undefined, true)),
+                )
+                : Effect.die(defect)
+            ),
           );
           const { epochs } = attempt;
           attempt.epochs = {

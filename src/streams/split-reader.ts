@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { Effect, type Scope, Stream } from "effect";
+import { Cause, Effect, type Scope, Stream } from "effect";
 import { Signal } from "../actors/signal.ts";
-import type { SourceError } from "./errors.ts";
+import { reasonOf } from "../actors/task-context.ts";
+import { inWords } from "../windows/in-words.ts";
+import { SourceError } from "./errors.ts";
 import type { Position, Source, SourceBatch } from "./source.ts";
 
 /** Where a split stands: what the manifest records of it. */
@@ -102,16 +104,18 @@ export class SplitReader {
   start(): Effect.Effect<void, never, Scope.Scope> {
     if (this.#started) return Effect.void;
     this.#started = true;
-    const read = this.source.read(this.name, this.position, this.#batchRecordsMax) as Stream.Stream<
-      SourceBatch<unknown>,
-      SourceError
-    >;
+    const read = Stream.suspend(() =>
+      this.source.read(this.name, this.position, this.#batchRecordsMax) as Stream.Stream<
+        SourceBatch<unknown>,
+        SourceError
+      >
+    );
     const wanted = this.#untilCaughtUp ? Stream.takeUntil(read, ({ lag }) => lag === 0) : read;
     return wanted.pipe(
       Stream.runForEach((batch) => this.#buffer(batch)),
-      Effect.matchEffect({
-        onSuccess: () => Effect.sync(() => void (this.#exhausted = true)),
-        onFailure: (failure) => Effect.sync(() => void (this.failure = failure)),
+      Effect.matchCause({
+        onSuccess: () => void (this.#exhausted = true),
+        onFailure: (cause) => void (this.failure = this.#failureOf(cause)),
       }),
       Effect.andThen(Effect.sync(() => this.#onNews.notify())),
       Effect.forkScoped,
@@ -119,8 +123,32 @@ export class SplitReader {
     );
   }
 
-  #buffer(batch: SourceBatch<unknown>): Effect.Effect<void> {
+  /** What a source failed with. One that throws must not be waited for in vain. */
+  #failureOf(cause: Cause.Cause<SourceError>): SourceError {
+    const error = Cause.squash(cause);
+    return error instanceof SourceError ? error : this.#refusal("it must not throw", reasonOf(error), error);
+  }
+
+  #refusal(rule: string, current: string, cause: unknown): SourceError {
+    const { source: { name: source }, name: split, position } = this;
+    return new SourceError({
+      message: `Cannot read split "${split}" of source "${source}" as ${rule}: current value is ${current}`,
+      source,
+      split,
+      position,
+      retryable: false,
+      cause,
+    });
+  }
+
+  #buffer(batch: SourceBatch<unknown>): Effect.Effect<void, SourceError> {
     return Effect.gen({ self: this }, function* () {
+      const { records: { length }, positions } = batch;
+      // A job that cannot tell where it stands would begin anew after a crash.
+      if (positions.length < length || (length > 0 && !isPosition(positions[length - 1]))) {
+        const current = `${inWords(positions[length - 1])} after ${length} records`;
+        return yield* this.#refusal("each record must have a position, a number or a text", current, null);
+      }
       while (this.#buffered >= this.#batchRecordsMax) yield* this.#room.wait;
       if (batch.records.length > 0) {
         this.#batches.push(batch);
@@ -156,3 +184,6 @@ export class SplitReader {
     return taken;
   }
 }
+
+const isPosition = (position: unknown): boolean =>
+  typeof position === "string" || (typeof position === "number" && !Number.isNaN(position));

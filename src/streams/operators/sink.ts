@@ -31,8 +31,13 @@ export class SinkOperator implements Receiver {
 
   record(value: unknown): void {
     const { name, driver } = this.#sink;
-    const row = orFail(this.#context, `sink "${name}"`, value, () => driver.encode(value));
-    const bytes = driver.byteLength(row);
+    let bytes = 0;
+    const row = orFail(this.#context, `sink "${name}"`, value, () => {
+      const encoded = driver.encode(value);
+      bytes = driver.byteLength(encoded);
+      if (bytes >= 0) return encoded;
+      throw new RangeError(`Cannot count the bytes of a row as they must be 0 or more: current value is ${bytes}`);
+    });
     this.#rows.push(row);
     this.#rounds.push(this.#context.round);
     this.#bytes += bytes;
