@@ -18,3 +18,13 @@ export type { Outputs, Simulated, WithOutputs } from "./subject.ts";
 export type { GivenRecords } from "./read-ahead.ts";
 export type { Fault, FaultKind, Port } from "./faults.ts";
 export type { TraceEvent } from "./trace.ts";
+export {
+  checkExactlyOnce,
+  type CheckOptions,
+  type CheckReport,
+  type FoundRow,
+  type FoundRows,
+  type OutputToCheck,
+  shownMaxDefault,
+} from "./check-exactly-once.ts";
+export { NotExactlyOnce } from "./not-exactly-once.ts";
