@@ -187,7 +187,7 @@ Deno.test("bodies that are not JSON, not UTF-8, cut or nested very deeply are re
     assert.match(await reasonOf('{"id":1}\n{"id":2}'), /^is not JSON: /);
     assert.equal(await reasonOf(invalid), "is not UTF-8");
     assert.match(await reasonOf(invalid, ndjson), /^is not UTF-8: /);
-    assert.match(await reasonOf("[".repeat(200_000) + "]".repeat(200_000)), /^does not match the schema: /);
+    assert.match(await reasonOf("[".repeat(200_000) + "]".repeat(200_000)), /^is nested more than /);
     assert.match(await reasonOf('{"__proto__":{"id":1}}'), /^does not match the schema: /);
     assert.deepEqual(values(), []);
   }));
