@@ -210,7 +210,7 @@ const unsteady: ReadonlyArray<readonly [name: string, job: Job.Job<never> | (() 
     [
       "the real clock",
       mapping(({ user }) => ({ user, now: Date.now() })),
-      /differ in nothing, so .* asks the world outside, such as Math\.random or Date\.now/,
+      /differ in nothing, so .* asks the world outside, such as for the real time or for chance that is not Effect's Random/,
     ],
     [
       "windows by the clock",

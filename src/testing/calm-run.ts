@@ -60,8 +60,9 @@ export const variations: ReadonlyArray<Variation> = [
   {
     varies: (usual) => usual,
     only: "nothing",
-    means: "a function keeps state of its own from one run to the next, changes what it is given, or asks the world " +
-      "outside, such as Math.random or Date.now",
+    means:
+      "a function keeps state of its own from one run to the next, or asks the world outside, such as for the real " +
+      "time or for chance that is not Effect's Random",
   },
   {
     varies: (usual) => ({ ...usual, chance: "other" }),

@@ -25,8 +25,9 @@ const takeoverMillisMax = 2_000;
 const zombieMillisMax = 5_000;
 /** How likely a millisecond goes by while a fiber works. */
 const workMillisChance = 0.05;
-/** How likely an operation of a port takes time though nothing is wrong, and how much at most. */
+/** How likely an operation of a port takes time though nothing is wrong. */
 const latencyChance = 0.2;
+/** How much time that is at most, in milliseconds. */
 const latencyMillisMax = 8;
 
 /** What is run, and what goes wrong. */
