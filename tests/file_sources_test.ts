@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Flow, Job, Sink, Source } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
+import { Files } from "../src/streams/files.ts";
 import { blockBytes } from "../src/streams/sources/lines.ts";
 
 const { Rejected, SourceError } = Source;
@@ -65,6 +66,15 @@ const withFile = <A>(content: string | Uint8Array, use: (path: string) => Promis
     await Deno.writeFile(path, bytesOf(content));
     return await use(path);
   });
+
+const lines = (paths: string | ReadonlyArray<string>, options: Partial<Source.NdjsonSourceOptions<unknown>> = {}) =>
+  Source.ndjson("lines", { paths, schema: Schema.Number, ...options }) as AnySource;
+
+const numbers = (from: number, to: number): string => {
+  let text = "";
+  for (let n = from; n < to; n++) text += `${n}\n`;
+  return text;
+};
 
 // ── csv ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -370,7 +380,7 @@ Deno.test("a table is read as it was written, from every position and in batches
         }
       });
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });
 
@@ -426,7 +436,7 @@ Deno.test("whatever is in a file, what is read does not depend on where reading 
         });
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });
 
@@ -457,16 +467,93 @@ Deno.test("a table refuses options that make no sense, and a schema that wants m
   assert.deepEqual([decoded.bounded, decoded.replayable], [false, true]);
 });
 
+// ── any file ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Deno.test("a file that shrinks while it is read is an error, after the whole records that were there", async () => {
+  await withFile(numbers(0, 100_000), async (path) => {
+    const reads: Array<Read> = [];
+    const shrink = (batch: Source.SourceBatch<unknown>) =>
+      Effect.promise(async () => {
+        reads.push(...flatten([batch]));
+        await Deno.truncate(path, 200_000);
+      });
+    const exit = await Effect.runPromiseExit(Stream.runForEach(lines(path).read(path, null, 100), shrink));
+    assert.ok(Exit.isFailure(exit));
+    const error = Cause.squash(exit.cause) as Source.SourceError;
+    assert.match(
+      error.message,
+      /must not shrink while it is read, and had \d+ bytes at first: .* ends after 200000 bytes$/,
+    );
+    assert.deepEqual(recordsOf(reads), reads.map((_, i) => i));
+    assert.ok(200_000 - (reads.at(-1)![1] as number) < 7);
+  });
+});
+
+Deno.test("a missing file and a folder are errors of every format, that a retry does not heal", async () => {
+  for (const source of [lines("missing"), table("missing"), lines("missing", { compression: "gzip" })]) {
+    const { error } = await readToFailure(source, "missing");
+    assert.match(
+      error.message,
+      /^Cannot open "missing" for source "\w+" as there must be a file: current value is none$/,
+    );
+    assert.equal(error.retryable, false);
+  }
+  await withFolder(async (folder) => {
+    for (const source of [lines(folder), table(folder), lines(folder, { compression: "gzip" })]) {
+      const { error } = await readToFailure(source, folder);
+      assert.match(error.message, /Is a directory/);
+      assert.equal(error.retryable, false);
+    }
+  });
+});
+
+Deno.test("a line of ten megabytes is rejected without being held", () =>
+  withFile(`1\n${"2".repeat(10 * 1_048_576)}\n3\n`, async (path) => {
+    const reads = await readAll(lines(path), path);
+    assert.deepEqual(reasonsOf(reads), [1, `is longer than 1048576 bytes: it has ${10 * 1_048_576}`, 3]);
+    assert.equal((reads[1][0] as { raw: string }).raw.length, Source.rejectedBytesMax);
+  }));
+
+Deno.test("every operation on a file goes through the port, so that another disk can stand in", async () => {
+  const text = numbers(0, 1_000);
+  /** A disk with one file, which hands out seven bytes at a time. */
+  const content = bytesOf(text);
+  const info = { sizeBytes: content.length, identity: "1", isFile: true, madeMillis: 0, modifiedMillis: 0 };
+  const disk = {
+    openToRead: () =>
+      Effect.succeed({
+        read: (into: Uint8Array, offset: number) =>
+          Effect.sync(() => {
+            const part = content.subarray(offset, offset + Math.min(7, into.length));
+            into.set(part);
+            return part.length;
+          }),
+        write: () => Effect.die("it is only read"),
+        info: Effect.succeed(info),
+        sync: Effect.void,
+        close: Effect.void,
+      }),
+    openToWrite: () => Effect.die("it is only read"),
+    info: () => Effect.succeed(info),
+    list: () => Effect.succeed(["f"]),
+    makeFolder: () => Effect.void,
+  };
+  for (const source of [lines("f"), followed("f"), table("f", { columns: ["n"] })]) {
+    const batches = await Effect.runPromise(
+      source.read("f", null, 100).pipe(
+        Stream.takeUntil(({ lag }) => lag === 0),
+        Stream.runCollect,
+        Effect.provideService(Files, disk),
+      ),
+    );
+    const records = recordsOf(flatten(batches)).map((record) =>
+      typeof record === "number" ? record : Number((record as { n: string }).n)
+    );
+    assert.deepEqual(records, Array.from({ length: 1_000 }, (_, n) => n));
+  }
+});
+
 // ── gzip ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const lines = (paths: string | ReadonlyArray<string>, options: Partial<Source.NdjsonSourceOptions<unknown>> = {}) =>
-  Source.ndjson("lines", { paths, schema: Schema.Number, ...options }) as AnySource;
-
-const numbers = (from: number, to: number): string => {
-  let text = "";
-  for (let n = from; n < to; n++) text += `${n}\n`;
-  return text;
-};
 
 const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(parts.flatMap((part) => [...part]));
 
@@ -573,12 +660,12 @@ const readAvailable = async (
 /** Reads on in a followed file, for as long as its test goes on. */
 const reading = (source: AnySource, path: string, from: Source.Position | null = null) => {
   const reads: Array<Read> = [];
-  let silences = 0;
+  let isQuiet = false;
   const fiber = Effect.runFork(
     Stream.runForEach(source.read(path, from, 100), (batch) =>
       Effect.sync(() => {
         reads.push(...flatten([batch]));
-        if (batch.lag === 0) silences++;
+        isQuiet = batch.lag === 0;
       })),
   );
   const until = async (holds: () => boolean): Promise<void> => {
@@ -590,14 +677,12 @@ const reading = (source: AnySource, path: string, from: Source.Position | null =
   return {
     reads,
     /** Waits until so many records have been read and it says that this is all. */
-    records: (count: number) => {
-      const before = silences;
-      return until(() => reads.length >= count && (silences > before || reads.length === count));
-    },
+    records: (count: number) => until(() => reads.length >= count && isQuiet),
     until,
     stop: () => Effect.runPromise(Fiber.interrupt(fiber)),
     failure: async () => {
-      const exit = await Effect.runPromise(Fiber.await(fiber));
+      await until(() => fiber.pollUnsafe() !== undefined);
+      const exit = fiber.pollUnsafe()!;
       assert.ok(Exit.isFailure(exit));
       return Cause.squash(exit.cause) as Source.SourceError;
     },
@@ -846,6 +931,23 @@ Deno.test("a followed file that is cut off is an error that says how much was re
     await Deno.writeTextFile(path, "1234567890\n");
     assert.match((await readToFailure(followed(path), path, position)).error.message, /a line must begin at/);
     assert.deepEqual(recordsOf(await readAvailable(startsOver, path, position)), [1_234_567_890]);
+  }));
+
+Deno.test("a file that was cut off and has outgrown what was read of it is noticed while it is followed", () =>
+  withFile("1\n2\n3\n", async (path) => {
+    const position = (await readAvailable(followed(path), path))[2][1];
+    for (const from of [null, position]) {
+      await Deno.writeTextFile(path, "1\n2\n3\n");
+      const reader = reading(followed(path, { pollInterval: "50 millis" }), path, from);
+      const startsOver = reading(followed(path, { pollInterval: "50 millis", onTruncation: "start-over" }), path, from);
+      await reader.records(from === null ? 3 : 0);
+      await startsOver.records(from === null ? 3 : 0);
+      await Deno.writeTextFile(path, "4\n5\n6\n7\n");
+      assert.match((await reader.failure()).message, /so it was cut off/);
+      await startsOver.until(() => startsOver.reads.length === (from === null ? 7 : 4));
+      assert.deepEqual(recordsOf(startsOver.reads).slice(-4), [4, 5, 6, 7]);
+      await startsOver.stop();
+    }
   }));
 
 Deno.test("a file that is copied and emptied while it is followed is started over, where that is asked for", () =>

@@ -54,8 +54,14 @@ export const plainBytes: OpenBytes = (of, file, offset) =>
       yield* Effect.mapError(file.read(before, offset - 1), (error) => fileFailure(of, "read", error));
       if (before[0] !== newline) return yield* noRecordBegins(of, offset);
     }
+    const read = readOn(of, file, offset);
+    let at = offset;
     return {
-      read: readOn(of, file, offset),
+      read: (into) =>
+        Effect.flatMap(read(into), (count) => {
+          at += count;
+          return count === 0 && at < sizeBytes ? Effect.fail(shrunk(of, at, sizeBytes)) : Effect.succeed(count);
+        }),
       // A file that has grown since it was opened has no negative lag.
       lagAt: (offset) => Math.max(0, sizeBytes - offset),
     };
@@ -96,6 +102,13 @@ export const tooShort = (of: FileOfSource, offset: number, sizeBytes: number): S
     of,
     `the file must not be shorter than the recorded position, which is ${offset}`,
     `${sizeBytes} bytes`,
+  );
+
+const shrunk = (of: FileOfSource, at: number, sizeBytes: number): SourceError =>
+  cannotGoOn(
+    of,
+    `the file must not shrink while it is read, and had ${sizeBytes} bytes at first`,
+    `one that ends after ${at} bytes`,
   );
 
 /** What a source says of a file that has something else at a recorded position. */

@@ -78,6 +78,9 @@ const parsePosition = ({ source, path, from }: FollowedFile<unknown>): Place | S
 /** How often the file of a position is looked for before it is taken for gone. */
 const missesMax = 3;
 
+/** How many bytes before the end of what was read are compared when a file goes on after a silence. */
+const tailBytesMax = 64;
+
 /** Says that there is nothing more right now. */
 const nothingNow: SourceBatch<never> = { records: [], positions: [], lag: 0 };
 
@@ -92,6 +95,8 @@ interface OpenFile<A> {
   batches: Batches<A> | null;
   /** How far it has been read. */
   at: number;
+  /** The last bytes that were read. */
+  tail: Uint8Array;
   /** How many bytes it had when it was last looked at. */
   sizeBytes: number;
   /** Whether another file of the log is known to come after it. */
@@ -150,11 +155,16 @@ class Follower<A> {
       const batch = batches.next();
       if (batch !== null) return batch;
       if (batches.cut.ended) return yield* this.#putAside(file);
-      const read = yield* Effect.result(this.#attempt("read", file.handle.read(batches.cut.space(), file.at)));
+      const space = batches.cut.space();
+      const read = yield* Effect.result(this.#attempt("read", file.handle.read(space, file.at)));
       // What was read before the failure comes first. The file is tried again after that.
       if (Result.isFailure(read)) return batches.flush(1) ?? (yield* read.failure);
       const count = read.success;
       if (count === 0) return yield* this.#atEnd(file);
+      if (this.#said && !(yield* this.#goesOn(file))) {
+        return yield* this.#cutOff(file, writtenAnew(this.#of(), file.at));
+      }
+      file.tail = space.slice(Math.max(0, count - tailBytesMax), count);
       file.at += count;
       batches.cut.filled(count);
       this.#said = false;
@@ -189,13 +199,7 @@ class Follower<A> {
         return null;
       }
       const info = yield* this.#attempt("read", file.handle.info);
-      if (info.sizeBytes < file.at) {
-        if (!this.#followed.rules.startsOver) {
-          return file.batches?.flush(1) ?? (yield* cutOff(this.#of(), file.at, info.sizeBytes));
-        }
-        file.isOver = file.startsOver = true;
-        return null;
-      }
+      if (info.sizeBytes < file.at) return yield* this.#cutOff(file, cutOff(this.#of(), file.at, info.sizeBytes));
       if ((yield* this.#successor(info)) !== null) {
         // Whoever wrote here may have done so until just now, so the end has to be seen once more.
         file.hasSuccessor = file.isLeft = true;
@@ -206,6 +210,26 @@ class Follower<A> {
       this.#said = true;
       return batch;
     });
+  }
+
+  /** Whether a file that has grown still has what was read of it at last: else it was cut off and has outgrown that. */
+  #goesOn({ handle, at, tail }: OpenFile<A>): Effect.Effect<boolean, SourceError> {
+    const found = new Uint8Array(tail.length);
+    return Effect.map(
+      this.#attempt("read", handle.read(found, at - tail.length)),
+      (count) => count === tail.length && tail.every((byte, i) => byte === found[i]),
+    );
+  }
+
+  /** Begins a file anew that was cut off, if that is wanted. What was read of it comes first. */
+  #cutOff(file: OpenFile<A>, error: SourceError): Effect.Effect<SourceBatch<A> | null, SourceError> {
+    if (this.#followed.rules.startsOver) {
+      file.isOver = file.startsOver = true;
+      file.batches?.cut.filled(0);
+      return Effect.succeed(null);
+    }
+    const batch = file.batches?.flush(1) ?? null;
+    return batch === null ? Effect.fail(error) : Effect.succeed(batch);
   }
 
   /** Says once that there is nothing more right now, and then waits until it is time to look again. */
@@ -240,6 +264,7 @@ class Follower<A> {
       from,
       batches: null,
       at: from,
+      tail: new Uint8Array(0),
       sizeBytes,
       hasSuccessor,
       isLeft: false,
@@ -299,28 +324,25 @@ class Follower<A> {
         return false;
       }
       // From here on it is closed with the follower.
-      this.#file = this.#fresh(handle, path, info, offset);
+      const file = this.#file = this.#fresh(handle, path, info, offset);
       if (!info.isFile) return yield* noFile(of);
-      const changed = yield* this.#changed(of, handle, info, offset);
+      const changed = yield* this.#changed(of, file);
       if (changed !== null && !rules.startsOver) return yield* changed;
       if (changed !== null) this.#file = this.#fresh(handle, path, info, 0);
       return true;
     }));
   }
 
-  /** Why nobody can read on at an offset of a file, if so. */
-  #changed(
-    of: FileOfSource,
-    handle: FileHandle,
-    { sizeBytes }: FileInfo,
-    offset: number,
-  ): Effect.Effect<SourceError | null, SourceError> {
+  /** Why nobody can read on in a file from where it is to begin, if so. */
+  #changed(of: FileOfSource, file: OpenFile<A>): Effect.Effect<SourceError | null, SourceError> {
     return Effect.gen({ self: this }, function* () {
-      if (sizeBytes < offset) return cutOff(of, offset, sizeBytes);
-      if (offset === 0 || offset === sizeBytes) return null;
-      const before = new Uint8Array(1);
-      yield* this.#attempt("read", handle.read(before, offset - 1), of);
-      return before[0] === newline ? null : noRecordBegins(of, offset);
+      const { handle, from, sizeBytes } = file;
+      if (sizeBytes < from) return cutOff(of, from, sizeBytes);
+      if (from === 0) return null;
+      const tail = new Uint8Array(Math.min(from, tailBytesMax));
+      const count = yield* this.#attempt("read", handle.read(tail, from - tail.length), of);
+      file.tail = tail.subarray(0, count);
+      return from === sizeBytes || tail[tail.length - 1] === newline ? null : noRecordBegins(of, from);
     });
   }
 
@@ -347,6 +369,13 @@ const cutOff = (of: FileOfSource, at: number, sizeBytes: number): SourceError =>
     of,
     `the file must not be shorter than what was read of it, which is ${at} bytes`,
     `${sizeBytes} bytes, so it was cut off, and what was written to it since it was last read may be lost`,
+  );
+
+const writtenAnew = (of: FileOfSource, at: number): SourceError =>
+  cannotGoOn(
+    of,
+    `the file must go on after what was read of it, which is ${at} bytes`,
+    "something else before that, so it was cut off and written anew, and what was written to it meanwhile may be lost",
   );
 
 const lost = (of: FileOfSource, offset: number): SourceError =>
