@@ -28,14 +28,18 @@ export const runOptions: Pick<Job.RunOptions, "batchRecordsMax" | "keyedPartitio
   keyedPartitions: 4,
 };
 
-/** The job, its output in a folder. `cut` ends each file at a position; `onPublish` is told of each epoch that is committed. */
+/**
+ * The job, its output in a folder, the tables in one of their own if so wanted. `cut` ends each file at a position;
+ * `onPublish` is told of each epoch that is committed.
+ */
 export const readingsJob = (options: {
   readonly paths: ReadonlyArray<string>;
   readonly folder: string;
+  readonly tables?: string;
   readonly cut?: ReadonlyMap<string, number>;
   readonly onPublish?: (epoch: number) => void;
 }): Job.Job<never> => {
-  const { paths, folder, cut, onPublish = () => {} } = options;
+  const { paths, folder, tables = folder, cut, onPublish = () => {} } = options;
   const files = Source.ndjson("readings", { paths, schema: ReadingSchema });
   const readings = Flow.from(cut === undefined ? files : cutAt(files, cut)).pipe(Flow.onError("fail"));
 
@@ -52,7 +56,7 @@ export const readingsJob = (options: {
       late: "drop",
     }),
     Flow.to(Sink.table("running", {
-      path: `${folder}/running.kv`,
+      path: `${tables}/running.kv`,
       key: ({ key }) => [key],
       value: ({ value }) => value,
     })),
@@ -83,7 +87,7 @@ export const readingsJob = (options: {
       late: "drop",
     }),
     Flow.to(Sink.table("sums", {
-      path: `${folder}/sums.kv`,
+      path: `${tables}/sums.kv`,
       key: ({ key, window }) => [key, window.start],
       value: ({ value }) => value,
     })),

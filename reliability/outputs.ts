@@ -34,8 +34,8 @@ export const tableOf = async (
   return { rows: byKey(rows), marker };
 };
 
-/** What the outputs of a job that has ended say. */
-export const answerOf = async (folder: string): Promise<Answer> => {
+/** What the outputs of a job that has ended say, its tables in a folder of their own if so. */
+export const answerOf = async (folder: string, tables: string = folder): Promise<Answer> => {
   const read: Record<string, Array<number>> = {};
   for (const line of await linesOf(`${folder}/read.ndjson`)) {
     const { split, n } = JSON.parse(line);
@@ -49,8 +49,8 @@ export const answerOf = async (folder: string): Promise<Answer> => {
     else if (sessions[session] === value) delete sessions[session];
     else throw new Error(`Cannot take session ${session} back: it has ${sessions[session]}, not ${value}`);
   }
-  const { rows: running } = await tableOf(`${folder}/running.kv`, "running");
-  const { rows: sums } = await tableOf(`${folder}/sums.kv`, "sums");
+  const { rows: running } = await tableOf(`${tables}/running.kv`, "running");
+  const { rows: sums } = await tableOf(`${tables}/sums.kv`, "sums");
   return {
     read: byKey(read),
     running: running as Answer["running"],
