@@ -209,6 +209,9 @@ Deno.test("an epoch other than the next one is a defect", () =>
   run(Effect.gen(function* () {
     const store = yield* openAt(memoryKv(), "store");
     assert.match(String(yield* Effect.exit(store.commit(nth(2)))), /the epoch after 0 is 1: current value is 2/);
+    yield* store.commit(nth(1));
+    assert.match(String(yield* Effect.exit(store.commit(nth(1)))), /the epoch after 1 is 2: current value is 1/);
+    assert.equal(store.epoch(), 1);
   })));
 
 // Compatibility

@@ -7,6 +7,7 @@ import { Effect, Exit, Schedule, Stream } from "effect";
 import * as Schema from "@effect/schema";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
+import { runToEnd } from "./support.ts";
 
 const failureOf = async <A, E>(effect: Effect.Effect<A, E>): Promise<E> => {
   const exit = await Effect.runPromiseExit(Effect.flip(effect));
@@ -374,4 +375,36 @@ Deno.test("a split that has not ended must not go away, nor may what reaches an 
     const error = await failureOf(Job.run(other, options));
     assert.equal(error._tag, "IncompatibleState");
   }
+});
+
+// epoch        1              2
+// state        committed      committed
+// sink         published      published
+// recorded                x   a crash before epoch 2 is committed, and with it that epoch 1 was published
+Deno.test("an epoch that the sink's own marker knows is not published to it again", async () => {
+  const database = { epoch: 0, rows: [] as Array<number> };
+  const sink = Sink.transactional("database", {
+    encode: (value: number) => value,
+    byteLength: () => 8,
+    open: (_context) =>
+      Effect.succeed({
+        marker: database.epoch,
+        // It trusts whoever asks it.
+        publish: ({ epoch, rows }) =>
+          Effect.sync(() => {
+            database.rows.push(...rows);
+            database.epoch = epoch;
+          }),
+      }),
+  });
+  const job = Job.make({
+    name: "trusting",
+    guarantee: "exactly-once",
+    flows: [Flow.from(Source.array("numbers", [1, 2, 3, 4])).pipe(Flow.to(sink))],
+  });
+  const provider = memoryKv();
+  // The claim, epoch 1, epoch 2.
+  provider.onCommit((index) => index === 2 ? "crash-before" : "ok");
+  await runToEnd(job, { kv: provider, batchRecordsMax: 2, epochRecordsMax: 2 });
+  assert.deepEqual(database.rows, [1, 2, 3, 4]);
 });
