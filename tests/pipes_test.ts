@@ -181,6 +181,28 @@ Deno.test("what is no record is a dead letter with its place; what is around it 
   assert.match(cut, /^is not JSON: /);
 });
 
+Deno.test("CSV has a header, and comes as it comes", async () => {
+  const piped = start("cities");
+  await piped.write("\uFEFFpeople,ci");
+  await piped.write('ty\r\n23000,"Zürich\nOerlikon"\r\n');
+  assert.equal(await piped.read(), '{"city":"Zürich\\nOerlikon","people":23000}\n');
+  await piped.write("many,Bern\n7\n1,Le Locle");
+  await piped.end();
+  assert.equal(await piped.rest(), '{"city":"Le Locle","people":1}\n');
+  const { code, errors } = await piped.ended();
+  assert.equal(code, 0);
+  assert.match(errors, /^does not match the schema: .* at \["people"\] \(record at byte 42\)$/m);
+  assert.match(errors, /^has 1 columns and not 2 as the header/m);
+  assert.deepEqual((await filter("cities", "")).code, 0);
+});
+
+Deno.test("a header without what the Schema needs ends the job", async () => {
+  const { code, errors } = await filter("cities", "city,country\nBern,CH\n");
+  assert.equal(code, 1);
+  const rule = "its header must name each column once and all that the schema needs: current value is one that lacks";
+  assert.ok(errors.includes(`Cannot read standard input for source "cities" as ${rule} "people"`), errors);
+});
+
 Deno.test("lines of two sinks do not mix", async () => {
   const input = Array.from({ length: 5_000 }, (_, k) => `${k} ${"x".repeat(200)}`);
   const { code, lines } = await filter("twice", input.join("\n"));
@@ -235,5 +257,5 @@ Deno.test("wrong options of standard input are refused", () => {
   assert.throws(() => Source.stdin("x", { schema: Schema.String, lineBytesMax: 0 }), RangeError);
   // @ts-expect-error There is no such format.
   const text: Source.StdinOptions<string> = { schema: Schema.String, format: "text" };
-  assert.throws(() => Source.stdin("x", text), /format must be "ndjson" or "lines": current value is "text"$/);
+  assert.throws(() => Source.stdin("x", text), /format must be "ndjson", "lines" or "csv": current value is "text"$/);
 });

@@ -16,6 +16,13 @@ const numbers = Flow.from(
   Source.stdin("numbers", { schema: Schema.Struct({ n: Schema.Number }), lineBytesMax: 1_000 }),
 );
 
+const cities = Flow.from(
+  Source.stdin("cities", {
+    schema: Schema.Struct({ city: Schema.String, people: Schema.NumberFromString.check(Schema.isInt()) }),
+    format: "csv",
+  }),
+);
+
 /** A sink whose second epoch fails once, after which the job starts anew. */
 const failingOnce = (): Sink.Sink<string, Sink.AppendOnly> => {
   let epochs = 0;
@@ -67,6 +74,15 @@ const flows = {
       Flow.window("pairs", { assigner: Window.count(2), aggregate: Aggregate.sum(({ n }) => n), late: "drop" }),
       Flow.map(({ value }) => value),
       Flow.to(Sink.console("pairs")),
+    ),
+  ],
+  /** The cities of a table, and what is none. */
+  cities: () => [
+    cities.pipe(
+      Flow.onError((side) =>
+        side.pipe(Flow.map(({ reason }) => reason), Flow.to(Sink.console("letters", { write: console.error })))
+      ),
+      Flow.to(Sink.console("cities")),
     ),
   ],
   failing: () => [lines.pipe(Flow.onError("fail"), Flow.to(failingOnce()))],

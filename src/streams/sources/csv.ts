@@ -130,7 +130,7 @@ export function csv<A>(name: string, options: CsvSourceOptions<A>): Source<A, De
 }
 
 /** The records of a file whose columns are known. */
-class CsvRecords<A> implements Records<A> {
+export class CsvRecords<A> implements Records<A> {
   readonly #rows: Rows;
   readonly #columns: ReadonlyArray<string>;
   readonly #decodeValue: (value: unknown) => A | Undecodable;
@@ -204,14 +204,15 @@ const readHeader = (
     return rows;
   });
 
-const inWords = ({ words, column }: Problem, columns: ReadonlyArray<string>): string => {
+/** What is wrong with a record. */
+export const inWords = ({ words, column }: Problem, columns: ReadonlyArray<string>): string => {
   if (column === null) return words;
   const name = columns[column - 1];
   return `${words}, in column ${column}${name === undefined ? "" : ` ("${name}")`}`;
 };
 
 /** The columns without which no record can match the Schema, as far as it tells. */
-const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
+export const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
   const encoded = SchemaAST.toEncoded(schema.ast);
   if (!SchemaAST.isObjects(encoded)) return [];
   return encoded.propertySignatures.flatMap(({ name, type }) =>
@@ -220,7 +221,7 @@ const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
 };
 
 /** What is wrong with the names of columns, if anything. */
-const wrongColumns = (columns: ReadonlyArray<string>, needed: ReadonlyArray<string>): string | null => {
+export const wrongColumns = (columns: ReadonlyArray<string>, needed: ReadonlyArray<string>): string | null => {
   const twice = columns.find((column, i) => columns.indexOf(column) < i);
   if (twice !== undefined) return `has "${twice}" twice`;
   const missing = needed.find((column) => !columns.includes(column));

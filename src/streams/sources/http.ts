@@ -34,7 +34,9 @@ export const closeMillisMax = 1_000;
 
 /** Where a source listens. */
 export interface HttpAddress {
+  /** The address. */
   readonly hostname: string;
+  /** The port, which is a free one where none was given. */
   readonly port: number;
   /** Where to send records to. */
   readonly url: string;

@@ -8,25 +8,30 @@ import { Cause, Effect, Stream } from "effect";
 import type { LiveOnly } from "../../exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Rejected, Source, SourceBatch } from "../source.ts";
-import { blank, type Records } from "./batches.ts";
+import { blank } from "./batches.ts";
 import { JsonLines, lineDecoder } from "./json-lines.ts";
 import { lineBytesMaxDefault } from "./ndjson.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
+import { StreamedCsv, type StreamedRecords } from "./streamed-csv.ts";
 import { textDecoder, TextLines } from "./text-lines.ts";
 import { messageOf } from "./value-decoder.ts";
 
 /** What {@link stdin} finds in standard input. */
 export interface StdinOptions<A> {
-  /** Decodes each line: its JSON, or its text. It must decode without services and without waiting. */
+  /**
+   * Decodes each line's JSON, or its text; or each record of CSV, an object of text by the names of the columns. It must
+   * decode without services and without waiting.
+   */
   readonly schema: Schema.ConstraintDecoder<A>;
   /**
-   * What a line is: JSON (`"ndjson"`, blank lines are skipped), or text as it is (`"lines"`).
+   * What there is: a line of JSON after the other (`"ndjson"`, blank lines are skipped), lines of text as they are
+   * (`"lines"`), or comma-separated values under a header (`"csv"`), as {@link csv} reads them.
    *
    * @default {"ndjson"}
    */
-  readonly format?: "ndjson" | "lines";
+  readonly format?: "ndjson" | "lines" | "csv";
   /**
-   * How many bytes a line may have. A longer one is rejected without being held in memory.
+   * How many bytes a line, or a record of CSV, may have. A longer one is rejected without being held in memory.
    *
    * @default {1_048_576}
    */
@@ -46,6 +51,9 @@ export interface StdinOptions<A> {
  *
  * The end of the input is the end of the job, whose windows all fire. A job whose state is in a file has then ended for
  * good; run it with `mode: "available-now"` to go on with the next input, and with open windows.
+ *
+ * CSV begins with a header in each run. One that is malformed, has a column twice, or lacks one that the Schema needs is a
+ * `SourceError`.
  *
  * A process has one standard input: a second source that reads it, now or later, fails with a `SourceError`.
  *
@@ -75,15 +83,11 @@ export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, Deco
       `Cannot ${action} as lineBytesMax must be a whole number above 0: current value is ${lineBytesMax}`,
     );
   }
-  if (format !== "ndjson" && format !== "lines") {
+  if (!Object.hasOwn(formats, format)) {
     throw new RangeError(
-      `Cannot ${action} as format must be "ndjson" or "lines": current value is ${JSON.stringify(format)}`,
+      `Cannot ${action} as format must be "ndjson", "lines" or "csv": current value is ${JSON.stringify(format)}`,
     );
   }
-  const records = (): Records<A> =>
-    format === "ndjson"
-      ? new JsonLines(0, lineBytesMax, lineDecoder(schema, lineBytesMax))
-      : new TextLines(0, lineBytesMax, textDecoder(schema, lineBytesMax));
   let input: StandardInput<A> | null = null;
   return {
     "~weir/Source": undefined as never,
@@ -99,7 +103,7 @@ export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, Deco
       if (typeof position !== "number") return Stream.fail(position);
       return Stream.unwrap(Effect.gen(function* () {
         // A job that starts anew reads on where it has got to: the middle of a line is no beginning.
-        const reading = input ??= new StandardInput(name, position, records());
+        const reading = input ??= new StandardInput(name, position, formats[format](schema, lineBytesMax));
         yield* reading.own;
         return Stream.fromPull(Effect.succeed(reading.pull(batchRecordsMax)));
       }));
@@ -108,6 +112,16 @@ export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, Deco
 }
 
 const theSplit = "0";
+
+/** The records of each format, from the beginning on. */
+const formats = {
+  ndjson: <A>(schema: Schema.ConstraintDecoder<A>, lineBytesMax: number): StreamedRecords<A> =>
+    new JsonLines(0, lineBytesMax, lineDecoder(schema, lineBytesMax)),
+  lines: <A>(schema: Schema.ConstraintDecoder<A>, lineBytesMax: number): StreamedRecords<A> =>
+    new TextLines(0, lineBytesMax, textDecoder(schema, lineBytesMax)),
+  csv: <A>(schema: Schema.ConstraintDecoder<A>, recordBytesMax: number): StreamedRecords<A> =>
+    new StreamedCsv(schema, recordBytesMax),
+} as const;
 
 /** The source that reads standard input. */
 let owner: { readonly source: string } | null = null;
@@ -118,7 +132,7 @@ class StandardInput<A> {
   #reading: Promise<void> | null = null;
   #failure: { readonly cause: unknown } | null = null;
 
-  constructor(readonly source: string, readonly base: number, readonly records: Records<A>) {}
+  constructor(readonly source: string, readonly base: number, readonly records: StreamedRecords<A>) {}
 
   /** Keeps other sources off. What has been read ahead would be missing in what they get, so it is for good. */
   readonly own: Effect.Effect<void, SourceError> = Effect.suspend(() => {
@@ -136,7 +150,18 @@ class StandardInput<A> {
     const pull: Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> = Effect.suspend(() => {
       const batch = this.#next(batchRecordsMax);
       if (batch !== null) return Effect.succeed([batch] as const);
-      return this.records.ended ? Cause.done() : Effect.andThen(this.#read, pull);
+      const { wrong, ended } = this.records;
+      if (wrong) {
+        return Effect.fail(
+          lastingError(
+            this.source,
+            theSplit,
+            this.#position,
+            `Cannot read standard input for source "${this.source}" as ${wrong}`,
+          ),
+        );
+      }
+      return ended ? Cause.done() : Effect.andThen(this.#read, pull);
     });
     return pull;
   }
