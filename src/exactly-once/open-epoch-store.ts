@@ -6,7 +6,7 @@
 import { Effect, type Scope, Semaphore } from "effect";
 import { compareDeltas, DeltaPacker, unpackDeltas } from "../kv-state/delta-codec.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
-import { chunkKeys, packRows, readSegment, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
+import { chunkKeys, packRows, readSegment, rowsOf, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
 import { isStorable, storing, Unstorable } from "../kv-state/unstorable.ts";
 import { claimJob } from "./claim.ts";
 import { Ledger } from "./commit.ts";
@@ -44,11 +44,11 @@ export const openEpochStore = (
     yield* collectGarbage(kv, ledger);
     const { epoch, control: controlRef, state } = claim.manifest;
     let control: unknown;
-    const read = (segment: SegmentRef, each: (block: unknown) => void) =>
-      Effect.catchTag(readSegment(kv, job, segment, each), "StateCorrupted", (corrupted) =>
+    const read = <A>(segment: SegmentRef, each: (block: A) => void, decode: (value: unknown) => A) =>
+      Effect.catchTag(readSegment(kv, job, segment, each, decode), "StateCorrupted", (corrupted) =>
         // A later owner deletes what its manifest no longer names: what is missing then is no damage.
         Effect.andThen(ledger.checkClaim("read the state"), Effect.fail(corrupted)));
-    if (controlRef !== null) yield* read(controlRef, (block) => void (control = block));
+    if (controlRef !== null) yield* read(controlRef, (block) => void (control = block), (value) => value);
 
     const compactor = new Compactor(kv, ledger, yield* Effect.scope);
     const oneAtATime = yield* Semaphore.make(1);
@@ -141,9 +141,9 @@ export const openEpochStore = (
     const restore: EpochStore["restore"] = (apply) =>
       Effect.gen(function* () {
         for (const segment of ledger.manifest.state) {
-          yield* read(segment, (block) => {
-            for (const delta of unpackDeltas(block)) apply(delta);
-          });
+          yield* read(segment, (deltas) => {
+            for (const delta of deltas) apply(delta);
+          }, unpackDeltas);
         }
       });
 
@@ -156,8 +156,8 @@ export const openEpochStore = (
         }
         let rows: Array<unknown> = [];
         yield* read(output.segment, (block) => {
-          rows = rows.length === 0 ? block as Array<unknown> : rows.concat(block);
-        });
+          rows = rows.length === 0 ? block : rows.concat(block);
+        }, rowsOf);
         return rows;
       });
 
