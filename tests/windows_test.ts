@@ -436,6 +436,18 @@ Deno.test("a session that is bridged by a record out of order merges its two nei
   }));
 
 // event time  0         10        20        30
+//             c         b         a         |        bound 20
+// before c              [---------|---------)
+// after c     [---------|---------|---------)        each touches the next, and none is within another
+Deno.test("sessions that touch are one, whichever of them came first", () =>
+  check({
+    records: arrive(["a", 20], ["b", 10], ["c", 0]),
+    bound: 20,
+    assigner: Window.session({ gap: 10 }),
+    results: ["[0, 30) abc pane 0 final"],
+  }));
+
+// event time  0         10        20        30
 //             a        c|       b |         |        lateness 20
 // watermark                     18 when c comes: [0, 10) has fired, [18, 28) is open
 // after c     [--------[---------)--------)          28 > 18: it fires again when the watermark gets there

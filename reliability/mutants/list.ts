@@ -85,7 +85,6 @@ const deduplication: ReadonlyArray<Mutant> = [
     "an epoch that the sink's own marker knows is not published again",
     "src/exactly-once/committer.ts",
     ["const isVisible = writer.marker !== null && writer.marker >= epoch;", "const isVisible = false;"],
-    "sinks",
     "running",
   ),
   mutant(
@@ -317,6 +316,13 @@ const sessions: ReadonlyArray<Mutant> = [
       "while (to < all.length && all[to].start <= span.end) to++;",
       "while (to < all.length && all[to].start < span.end) to++;",
     ],
+    "windows",
+  ),
+  mutant(
+    "session-touch-before",
+    "a session that ends where another begins is one with it",
+    "src/streams/operators/keyed-window.ts",
+    ["    if (cells[middle].end >= instant) high = middle;", "    if (cells[middle].end > instant) high = middle;"],
     "windows",
   ),
   mutant(
