@@ -10,7 +10,7 @@ import type { Outside } from "./outside.ts";
 /** A pipeline that was drawn, ready to be run in any number of worlds. */
 export interface Drawn {
   /** How it reads, for whoever has to understand one that fails. */
-  readonly written: string;
+  readonly write: (guarantee: Guarantee) => string;
   /** How many records it is fed. */
   readonly records: number;
   /** Whether it may be run through what is available first, and then to its end, with the same answer. */

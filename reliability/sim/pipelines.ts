@@ -1,5 +1,6 @@
 /** Every kind of random pipeline that takes part in simulations. A new one is one more entry. */
 import type { Pipeline } from "./pipeline.ts";
+import { bulkyPipeline } from "./pipelines/bulky.ts";
 import { clockPipeline } from "./pipelines/clock.ts";
 import { livePipeline } from "./pipelines/live.ts";
 import { longPipeline, plannedPipeline } from "./pipelines/planned.ts";
@@ -12,4 +13,5 @@ export const pipelines: ReadonlyArray<Pipeline<any>> = [
   livePipeline,
   clockPipeline,
   resentPipeline,
+  bulkyPipeline,
 ];

@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import type { RunOptions } from "../../src/streams/run.ts";
-import { type Fault, kindsOf, type Port, ports } from "../../src/testing/faults.ts";
+import { type Fault, type FaultKind, kindsOf, type Port, ports } from "../../src/testing/faults.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { Drawn } from "./pipeline.ts";
 import { pipelines } from "./pipelines.ts";
@@ -44,13 +44,34 @@ export interface Scenario {
 
 const faultPlans: fc.Arbitrary<FaultPlan> = fc.record({
   port: fc.oneof(
-    { arbitrary: fc.constantFrom<Port>("commit", "step", "publish"), weight: 3 },
+    { arbitrary: fc.constantFrom<Port>("commit", "step", "publish", "file-write"), weight: 3 },
     { arbitrary: fc.constantFrom<Port>(...ports), weight: 2 },
   ),
   at: fc.nat(999),
   kind: fc.nat(99),
   times: fc.oneof({ arbitrary: fc.constant(1), weight: 6 }, { arbitrary: fc.integer({ min: 2, max: 4 }), weight: 1 }),
 });
+
+/** What is at once hardest and rarest: something is on its way still when a process dies, or two own the job. */
+const clusters: fc.Arbitrary<ReadonlyArray<FaultPlan>> = fc.tuple(
+  fc.nat(999),
+  fc.constantFrom<readonly [Port, FaultKind]>(
+    ...[["commit", "fail-late"], ["commit", "crash-late"], ["commit", "fail-after"]] as const,
+    ...[["step", "pause"], ["step", "rival"], ["file-write", "torn"], ["file-write", "power"]] as const,
+  ),
+  fc.constantFrom<readonly [Port, FaultKind]>(
+    ...[["commit", "crash-before"], ["commit", "crash-after"], ["step", "crash"], ["step", "pause"]] as const,
+    ...[["step", "rival"], ["publish", "crash-before"], ["commit", "fail-late"], ["commit", "slow"]] as const,
+  ),
+  fc.nat(60),
+).map(([at, first, second, apart]) =>
+  ([[at, first], [Math.min(999, at + apart), second]] as const).map(([at, [port, kind]]) => ({
+    port,
+    at,
+    kind: kindsOf[port].indexOf(kind),
+    times: 1,
+  }))
+);
 
 const settings: fc.Arbitrary<Setting> = fc.record({
   guarantee: fc.oneof(
@@ -84,7 +105,10 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
     })),
   ),
   setting: settings,
-  faults: fc.array(faultPlans, { maxLength: 9, size: "max" }),
+  faults: fc.tuple(
+    fc.array(faultPlans, { maxLength: 7, size: "max" }),
+    fc.array(clusters, { maxLength: 2 }).map((all) => all.flat()),
+  ).map((all) => all.flat()),
   world: fc.nat(),
   stop: fc.option(fc.nat(999), { freq: 1 }),
 }).map(({ pipeline: { name, plan }, setting, ...others }) => ({
@@ -154,7 +178,7 @@ export const write = (scenario: Scenario): string => {
   const { pipeline, setting, faults, world, stop } = scenario;
   return [
     `pipeline "${pipeline}"`,
-    drawnOf(scenario).written,
+    drawnOf(scenario).write(setting.guarantee),
     Object.entries(setting).map(([name, value]) => `${name} ${value}`).join(", "),
     ...faults.map(({ port, at, kind, times }) =>
       `fault: ${kindsOf[port][kind % kindsOf[port].length]} at ${at / 10} % of ${port}, ${times} times`

@@ -2,6 +2,7 @@
  * Every kind of sink that takes part in simulations, with what it must hold in the end. A new one is one more entry.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Effect } from "effect";
 import fc from "fast-check";
 import { Sink } from "@weir/streams";
@@ -177,6 +178,9 @@ const ndjson: SinkKind = {
 /** Whether a row takes another one back. */
 const isRetraction = (row: unknown): boolean => isResult(row) && (row as { change?: unknown }).change === "retract";
 
+/** A text that a key has room for. */
+const short = (text: string): string => text.length < 500 ? text : createHash("sha256").update(text).digest("hex");
+
 const table: SinkKind = {
   name: "table",
   guarantees: all,
@@ -184,7 +188,7 @@ const table: SinkKind = {
     const path = "table.kv";
     /** A window of a key has one row; whatever else there is is its own key. */
     const keyOf = (row: unknown): Array<string | number> =>
-      isResult(row) ? [row.key, row.window.start, row.window.end] : [canonical(row)];
+      isResult(row) ? [row.key, row.window.start, row.window.end] : [short(canonical(row))];
     const sink = Sink.table<unknown>(name, {
       path,
       key: keyOf,
@@ -255,12 +259,21 @@ export const sinkKinds: ReadonlyArray<SinkKind> = [memory, transactional, idempo
 /** Draws kinds whose rows can be looked at as a list: the first ones. */
 export const listSinks: fc.Arbitrary<ReadonlyArray<number>> = fc.array(fc.nat(3), { maxLength: 3 });
 
+/** The kinds of sinks that some numbers stand for. */
+const kindsOf = (guarantee: Guarantee, drawn: ReadonlyArray<number>): ReadonlyArray<SinkKind> => {
+  const kinds = sinkKinds.filter(({ guarantees }) => guarantees.includes(guarantee));
+  return (drawn.length === 0 ? [0] : drawn).map((number) => kinds[number % kinds.length]);
+};
+
+/** Their names, for whoever has to understand a scenario that fails. */
+export const writeSinks = (guarantee: Guarantee, drawn: ReadonlyArray<number>): string =>
+  `sinks: ${kindsOf(guarantee, drawn).map(({ name }) => name).join(", ")}, in turn`;
+
 /** Gives the sinks of a job, whose kinds are drawn as numbers: one for each sink in turn. */
 export const sinksOf = (outside: Outside, guarantee: Guarantee, drawn: ReadonlyArray<number>) => {
-  const kinds = sinkKinds.filter(({ guarantees }) => guarantees.includes(guarantee));
+  const kinds = kindsOf(guarantee, drawn);
   return <A>(name: string): Sink.Sink<A, Sink.Transactional> => {
-    const number = drawn.length === 0 ? 0 : drawn[outside.sinks.size % drawn.length];
-    const held = outside.sinks.get(name) ?? kinds[number % kinds.length].make(name, outside);
+    const held = outside.sinks.get(name) ?? kinds[outside.sinks.size % kinds.length].make(name, outside);
     outside.sinks.set(name, held);
     return held.sink;
   };

@@ -20,14 +20,18 @@ export interface SourceKind {
   readonly countOf: (item: Item) => number;
   /** Whether there is something that it cannot decode. */
   readonly rejects: boolean;
+  /** What it cannot decode behind a record. Default: {@link garbageBehind}. */
+  readonly garbage?: (item: Item) => string;
 }
 
 /** The sink of what a source could not decode. */
 export const rejectedSink = (source: string): string => `rejected ${source}`;
 
 /** What is in that sink: the words that could not be decoded. */
-export const rejectedRows = ({ countOf }: SourceKind, items: ReadonlyArray<Item>): ReadonlyArray<unknown> =>
-  items.filter((item) => countOf(item) > 1).map((item) => ({ raw: garbageBehind(item) }));
+export const rejectedRows = (
+  { countOf, garbage = garbageBehind }: SourceKind,
+  items: ReadonlyArray<Item>,
+): ReadonlyArray<unknown> => items.filter((item) => countOf(item) > 1).map((item) => ({ raw: garbage(item) }));
 
 const array: SourceKind = {
   name: "array",
@@ -38,6 +42,7 @@ const array: SourceKind = {
 
 /** What follows a record and is none. */
 const garbageBehind = ({ id }: Item): string => `{"id":${id},"at"`;
+const garbageInCsv = ({ id }: Item): string => `${id},soon,0,0`;
 const hasGarbage = ({ id }: Item): boolean => id % 4 === 1;
 const countWithGarbage = (item: Item): number => hasGarbage(item) ? 2 : 1;
 
@@ -107,6 +112,33 @@ const ndjson: SourceKind = {
   rejects: true,
 };
 
+const CsvItem = Schema.Struct({
+  id: Schema.FiniteFromString,
+  at: Schema.FiniteFromString,
+  k: Schema.FiniteFromString,
+  v: Schema.FiniteFromString,
+});
+
+/** Tables with a header, some of whose records do not match the Schema. */
+const csv: SourceKind = {
+  name: "csv",
+  from: (name, splits, { disk }, sinkOf) => {
+    const pathOf = (split: string): string => `in/${name}/${split}.csv`.replaceAll(" ", "-");
+    for (const [split, items] of Object.entries(splits)) {
+      const lines = items.flatMap((item) => {
+        const line = `${item.id},"${item.at}",${item.k},${item.v}${item.id % 5 === 2 ? "\r\n" : "\n"}`;
+        return hasGarbage(item) ? [line, `${garbageInCsv(item)}\n`] : [line];
+      });
+      disk.put(pathOf(split), new TextEncoder().encode(["id,at,k,v\n", ...lines].join("")));
+    }
+    const source = Source.csv(name, { paths: Object.keys(splits).map(pathOf), schema: CsvItem });
+    return toRejected(Flow.from(source), name, sinkOf);
+  },
+  countOf: countWithGarbage,
+  rejects: true,
+  garbage: garbageInCsv,
+};
+
 /** How long a source that comes in bursts is silent, in virtual milliseconds. */
 const silenceMillis = 700;
 
@@ -138,4 +170,4 @@ const bursty: SourceKind = {
 };
 
 /** Every kind of source. */
-export const sourceKinds: ReadonlyArray<SourceKind> = [array, rejecting, ndjson, bursty];
+export const sourceKinds: ReadonlyArray<SourceKind> = [array, rejecting, ndjson, csv, bursty];

@@ -1,9 +1,12 @@
 /**
  * What a stopped world has stored: how many records of each split its last committed epoch has seen.
  */
+import assert from "node:assert/strict";
 import { Effect, Exit } from "effect";
 import type { Job } from "@weir/streams";
 import { openEpochStore } from "../../src/exactly-once/open-epoch-store.ts";
+import { decodeManifest, manifestKey } from "../../src/kv-state/manifest.ts";
+import { segmentsPrefix } from "../../src/kv-state/segment.ts";
 import { fingerprints } from "../../src/streams/job.ts";
 import { World } from "../../src/testing/world.ts";
 import type { Outside } from "./outside.ts";
@@ -37,4 +40,26 @@ export const storedCounts = (
   world.settle();
   if (failure !== null) throw failure;
   return (source, split) => control?.splits.filter(([name]) => name === source)[split]?.[2].count ?? 0;
+};
+
+/**
+ * Checks that nothing is left behind by processes that lost the job: every segment is named by the manifest or was written
+ * under the last claim.
+ */
+export const checkTidy = ({ kv }: Outside, job: string): void => {
+  const entries = kv.entries("simulated.kv");
+  const sealed = entries.find(({ key }) => key.join("/") === manifestKey(job).join("/"));
+  assert.ok(sealed !== undefined, "there is a manifest");
+  const manifest = Effect.runSync(decodeManifest(job, sealed.value));
+  const named = new Set(
+    [manifest.control, ...manifest.state, ...manifest.outbox.map(({ segment }) => segment)]
+      .flatMap((ref) => ref === null ? [] : [[ref.epoch, ref.claim, ref.attempt, ref.part].join("/")]),
+  );
+  const { length } = segmentsPrefix(job);
+  for (const { key } of entries) {
+    if (key[2] !== segmentsPrefix(job)[2]) continue;
+    const [epoch, claim, attempt, part] = key.slice(length);
+    const name = [epoch, claim, attempt, part].join("/");
+    assert.ok(claim === manifest.claim || named.has(name), `segment ${name} was left behind by an earlier owner`);
+  }
 };

@@ -9,7 +9,7 @@ import { Aggregate, Flow, Job, Trigger, Window } from "@weir/streams";
 import { liveSource, liveSplits, type Paced, type Splits, writeSplits } from "../live-source.ts";
 import { once, type Rows } from "../once.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { listSinks, sinksOf } from "../sinks.ts";
+import { listSinks, sinksOf, writeSinks } from "../sinks.ts";
 
 interface Clocked {
   readonly splits: Splits;
@@ -56,7 +56,8 @@ export const clockPipeline: Pipeline<Clocked> = {
     keys: fc.integer({ min: 1, max: 4 }),
   }),
   draw: ({ splits, sinks, window, keys }) => ({
-    written: `${writeSplits(splits)}\nwindow: ${window}, keyBy(k % ${keys})`,
+    write: (guarantee) =>
+      `${writeSplits(splits)}\nwindow: ${window}, keyBy(k % ${keys})\n${writeSinks(guarantee, sinks)}`,
     records: splits.flat().length,
     inPasses: true,
     job: (outside, guarantee) => {

@@ -10,7 +10,7 @@ import { Aggregate, Flow, Job, type Sink, Trigger, Watermark, Window } from "@we
 import { liveSource, liveSplits, type Paced, type Splits, writeSplits } from "../live-source.ts";
 import { once, type Rows } from "../once.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { listSinks, sinksOf } from "../sinks.ts";
+import { listSinks, sinksOf, writeSinks } from "../sinks.ts";
 
 interface Live {
   readonly splits: Splits;
@@ -66,7 +66,10 @@ export const livePipeline: Pipeline<Live> = {
     effect: fc.option(fc.record({ millis: fc.nat(300), failsEvery: fc.integer({ min: 2, max: 9 }) })),
   }),
   draw: (live) => ({
-    written: `${writeSplits(live.splits)}\n${JSON.stringify({ ...live, splits: undefined })}`,
+    write: (guarantee) =>
+      `${writeSplits(live.splits)}\n${JSON.stringify({ ...live, splits: undefined, sinks: undefined })}\n${
+        writeSinks(guarantee, live.sinks)
+      }`,
     records: live.splits.flat().length,
     inPasses: true,
     job: (outside, guarantee) => {

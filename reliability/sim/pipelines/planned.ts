@@ -11,7 +11,7 @@ import { jobOf } from "../../../tests/plans/flows.ts";
 import type { Answer, Plan } from "../../../tests/plans/plan.ts";
 import { writePlan } from "../../../tests/plans/write.ts";
 import type { Drawn, Pipeline } from "../pipeline.ts";
-import { sinkKinds, sinksOf } from "../sinks.ts";
+import { sinkKinds, sinksOf, writeSinks } from "../sinks.ts";
 import { rejectedRows, rejectedSink, type SourceKind, sourceKinds } from "../sources.ts";
 
 /** A plan, with the kinds of its sources and sinks by number. */
@@ -46,12 +46,12 @@ const draw = (drawn: Planned): Drawn => {
   let known: Answer | null = null;
   const expected = (): Answer => known ??= withRejected(planned, answer(plan));
   return {
-    written: [
-      writePlan(plan),
-      `sources: ${plan.sources.map((_, s) => kindOf(planned, s).name).join(", ")}; sinks: ${
-        sinks.map((number) => sinkKinds[number % sinkKinds.length].name).join(", ")
-      }`,
-    ].join("\n"),
+    write: (guarantee) =>
+      [
+        writePlan(plan),
+        `sources: ${plan.sources.map((_, s) => kindOf(planned, s).name).join(", ")}`,
+        writeSinks(guarantee, sinks),
+      ].join("\n"),
     records: itemsOf(plan).length,
     // A split that is caught up with and has not ended holds the others back.
     inPasses: plan.sources.length === 1 && plan.sources[0].splits.length === 1,

@@ -8,7 +8,7 @@ import { Flow, Job, Watermark } from "@weir/streams";
 import { liveSource, liveSplits, type Paced, type Splits, writeSplits } from "../live-source.ts";
 import { once, type Rows } from "../once.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { listSinks, sinksOf } from "../sinks.ts";
+import { listSinks, sinksOf, writeSinks } from "../sinks.ts";
 
 interface Resent {
   readonly splits: Splits;
@@ -48,7 +48,8 @@ export const resentPipeline: Pipeline<Resent> = {
     idleAfter: fc.option(fc.constantFrom(50, 1_000), { freq: 1 }),
   }),
   draw: (resent) => ({
-    written: `${writeSplits(delivered(resent))}\nidleAfter: ${resent.idleAfter}`,
+    write: (guarantee) =>
+      `${writeSplits(delivered(resent))}\nidleAfter: ${resent.idleAfter}\n${writeSinks(guarantee, resent.sinks)}`,
     records: delivered(resent).flat().length,
     inPasses: true,
     job: (outside, guarantee) => {
