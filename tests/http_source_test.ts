@@ -425,8 +425,8 @@ Deno.test("what was stored is answered even if the sink fails right after", asyn
   });
 });
 
-const failureOf = async (job: Job.Job<never>): Promise<Job.JobError> => {
-  const running = Job.run(job, { kv: memoryKv(), restart: Schedule.recurs(0) });
+const failureOf = async (job: Job.Job<never>, kv = memoryKv()): Promise<Job.JobError> => {
+  const running = Job.run(job, { kv, restart: Schedule.recurs(0) });
   const exit = await Effect.runPromiseExit(Effect.provideService(running, References.MinimumLogLevel, "None"));
   assert.ok(Exit.isFailure(exit));
   return Cause.squash(exit.cause) as Job.JobError;
@@ -447,15 +447,31 @@ Deno.test("a port that is taken is an error of the source, which may pass", () =
     assert.equal(error.retryable, true);
   }));
 
-Deno.test("one source cannot be read by two jobs at once", async () => {
-  const listening = Deferred.makeUnsafe<void>();
-  const onListen = () => void Deferred.doneUnsafe(listening, Effect.void);
+Deno.test("one source cannot be read by two jobs at once, and the second one answers nobody", async () => {
+  // job 1: a b ✓      c … not stored yet
+  // job 2 knows of two records, too: it must not be taken for news of c
+  const listening = Deferred.makeUnsafe<string>();
+  const onListen = ({ url }: Source.HttpAddress) => void Deferred.doneUnsafe(listening, Effect.succeed(url));
   const orders = Source.http("orders", { schema: Order, port: 0, onListen });
+  const kv = memoryKv();
   await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
-    yield* Job.start(jobOf(orders), { kv: memoryKv() });
-    yield* Deferred.await(listening);
-    const error = yield* Effect.promise(() => failureOf(jobOf(orders)));
-    assert.match(error.message, /must be read by one job at a time/);
+    const running = yield* Job.start(jobOf(orders), { kv, epochInterval: "20 millis" });
+    const url = yield* Deferred.await(listening);
+    yield* Effect.promise(() => post(url, '[{"id":1},{"id":2}]'));
+    yield* running.stop;
+  })));
+  await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+    const running = yield* Job.start(jobOf(orders), { kv: memoryKv(), epochInterval: "1 hour" });
+    yield* Effect.sleep(50);
+    const url = yield* Deferred.await(listening);
+    let answered = false;
+    const waiting = post(url, '{"id":3}').then(() => answered = true);
+    yield* Effect.sleep(50);
+    const error = yield* Effect.promise(() => failureOf(jobOf(orders), kv));
+    assert.match(error.message, /must be read by one job at a time: current value is two$/);
+    assert.equal(answered, false);
+    yield* running.stop;
+    yield* Effect.promise(() => waiting);
   })));
 });
 

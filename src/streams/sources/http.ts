@@ -117,7 +117,7 @@ export interface HttpSourceOptions<A, Rejects extends boolean> {
  * process dies, or the job starts anew after an error; requests are not kept for that, but answered with the 503.
  *
  * There is no encryption and no authentication: to be reached from elsewhere it belongs behind a proxy. That a media type
- * is demanded keeps web pages from sending to it.
+ * is demanded keeps web pages from sending to it. Deno's permission to listen is `--allow-net=127.0.0.1:8080`.
  *
  * @param name A stable name, unique in the job.
  * @throws {RangeError} If `port` is not from 0 to 65535, `path` does not begin with "/", a bound is not a whole number above
@@ -198,16 +198,16 @@ export function http<A, const Rejects extends boolean = false>(
   /** The port that was free at the first start. */
   let freePort = port;
 
+  const readTwice = (): SourceError =>
+    lastingError(
+      name,
+      theSplit,
+      null,
+      `Cannot read source "${name}" as it must be read by one job at a time: current value is two`,
+    );
   const open = (position: number, onNews: () => void): Effect.Effect<Intake<A>, SourceError, Scope.Scope> =>
     Effect.gen(function* () {
-      if (intake !== null) {
-        return yield* lastingError(
-          name,
-          theSplit,
-          position,
-          `Cannot read source "${name}" as it must be read by one job at a time: current value is two`,
-        );
-      }
+      if (intake !== null) return yield* readTwice();
       const opened = intake = new Intake<A>(position, onNews);
       yield* Effect.addFinalizer(() => Effect.sync(() => void (intake = null)));
       const listening = yield* listen(
@@ -230,7 +230,8 @@ export function http<A, const Rejects extends boolean = false>(
     bounded: false,
     replayable: "until-acknowledged",
     lagUnit: "records",
-    splits: Effect.succeed([theSplit]),
+    // Another job must not get as far as telling what *it* has stored.
+    splits: Effect.suspend(() => intake === null ? Effect.succeed([theSplit]) : Effect.fail(readTwice())),
     committed: (positions) =>
       Effect.sync(() => {
         const position = positions.get(theSplit);
