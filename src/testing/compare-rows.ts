@@ -59,6 +59,7 @@ export const differenceInWords = (difference: Difference, expectedRows: number, 
     unexpected > 0 ? `${unexpected} unexpected` : "",
   ].filter((kind) => kind !== "");
   const what = isOrder(difference) ? "the same rows in another order" : kinds.join(", ");
-  return `${gotRows} rows instead of ${expectedRows}: ${what}; first at row ${row}: expected ${shown(expected)}, got ` +
+  const rows = gotRows === expectedRows ? `${gotRows} rows` : `${gotRows} rows instead of ${expectedRows}`;
+  return `${rows}: ${what}; first at row ${row}: expected ${shown(expected)}, got ` +
     shown(got);
 };

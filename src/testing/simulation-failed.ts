@@ -37,7 +37,9 @@ export class SimulationFailed extends Error {
     const { job, rule, seed = null, faults = [], timeline = [] } = options;
     const lines = [`Cannot pass job "${job}" as ${rule}`];
     if (seed !== null) {
-      lines.push(`  with seed ${seed}: to see it again, simulate(job, { seed: ${seed}, seeds: 1 })`);
+      lines.push(
+        `  with seed ${seed}: to see it again, simulate with { seed: ${seed}, seeds: 1 } and all else as before`,
+      );
       lines.push(`  ${faults.length === 0 ? "without any fault" : "these faults are enough for it:"}`);
       for (const fault of faults) lines.push(`    ${faultInWords(fault)}`);
       const told = timeline.filter(({ what }) => telling.test(what)).slice(-shownEventsMax);
