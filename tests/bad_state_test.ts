@@ -8,6 +8,7 @@ import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "
 import { writeReadings } from "../reliability/readings.ts";
 import { openEpochStore } from "../src/exactly-once/open-epoch-store.ts";
 import { IncompatibleState } from "../src/kv-state/errors.ts";
+import type { KvProvider } from "../src/kv-state/kv.ts";
 import { manifestKey } from "../src/kv-state/manifest.ts";
 import { seal, sealBytes } from "../src/kv-state/seal.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
@@ -180,6 +181,25 @@ Deno.test("the jobs of a shared store are named, and a job that is one of them g
     assert.deepEqual(error.stored, ["a", "b", "c\0d"]);
     yield* openEpochStore(kv, { ...shared, job: "a", alone: true });
   }))));
+
+Deno.test("a server may hold the states of several jobs", async () => {
+  const kv = memoryKv();
+  const jobNamed = (name: string) =>
+    Job.make({
+      name,
+      guarantee: "exactly-once",
+      flows: [Flow.from(Source.array("numbers", [1, 2])).pipe(Flow.to(Sink.memory("out")))],
+    });
+  for (const name of ["first", "second"]) await endsWell(jobNamed(name), { kv, state: "https://kv.example/connect" });
+  refused(await failureOf(jobNamed("third"), { kv: everywhere(kv), state: "state.kv" }), {
+    rule: "its state must not be that of another job",
+    stored: ["first", "second"],
+    current: "third",
+  });
+});
+
+/** The same store under every location. */
+const everywhere = (kv: KvProvider): KvProvider => ({ open: () => kv.open("https://kv.example/connect") });
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Another version

@@ -12,7 +12,7 @@ import { type CollectedEpoch, EpochCollector } from "../exactly-once/epoch-colle
 import type { EpochStore } from "../exactly-once/epoch-store.ts";
 import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
 import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
-import { denoKv } from "../kv-state/deno-kv.ts";
+import { denoKv, isRemote } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../kv-state/kv.ts";
 import { Unstorable } from "../kv-state/unstorable.ts";
@@ -46,7 +46,8 @@ export type JobError =
 /** How a job is run. */
 export interface RunOptions {
   /**
-   * Where the job's state is kept: a file, or `":memory:"` for a run that need not survive.
+   * Where the job's state is kept: a file that holds no other job's, the address of a KV Connect server, or `":memory:"`
+   * for a run that need not survive.
    *
    * @default {".weir/<job>.kv"}
    */
@@ -308,7 +309,7 @@ const runPasses = (
 ): Effect.Effect<JobSummary, JobError, Scope.Scope> =>
   Effect.gen(function* () {
     const { untilCaughtUp, everyMillis } = yield* passesOf(job.name, graphOf(job), options.mode ?? "continuous");
-    const kv = yield* (options.kv ?? denoKv).open(options.state ?? `.weir/${job.name}.kv`);
+    const kv = yield* (options.kv ?? denoKv).open(stateOf(job.name, options));
     const attempt: Attempt = { began: yield* Clock.currentTimeMillis, epochs: emptyMetrics(job.name).epochs };
     for (;;) {
       const summary = yield* Effect.scoped(runPass(job, options, state, { kv, untilCaughtUp, attempt }));
@@ -320,6 +321,8 @@ const runPasses = (
       if (state.stop) return { ...summary, outcome: "stopped" };
     }
   });
+
+const stateOf = (job: string, options: RunOptions): string => options.state ?? `.weir/${job}.kv`;
 
 /** What the passes of one attempt share. */
 interface Attempt {
@@ -346,7 +349,7 @@ const runPass = (
       job: job.name,
       keyedPartitions,
       fingerprints: fingerprints(job),
-      alone: true,
+      alone: !isRemote(stateOf(job.name, options)),
       claims: state.claims,
     });
     const control = store.recovered.control as Control | undefined;
