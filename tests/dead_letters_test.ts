@@ -221,6 +221,23 @@ Deno.test("to retry what is on its way changes nothing", async () => {
   assert.deepEqual(out.values(), [1, 4, 30, 50]);
 });
 
+Deno.test("a request whose commit fails, applied or not, is granted once", async () => {
+  for (const fate of ["fail-before", "fail-after"] as const) {
+    const kv = memoryKv();
+    const out = Sink.memory<number>("out");
+    await runOn(kv, jobOf(kv, lines, out, { work: small }));
+    const first = kv.commits();
+    kv.onCommit((commit) => commit - first < 2 ? fate : "ok");
+    const outcome = { retried: 2, alreadyRetrying: 0, unretryable: 0 };
+    assert.deepEqual(await withLetters(kv, (dead) => dead.retry([3, 4])), outcome, fate);
+    assert.equal(await withLetters(kv, (dead) => dead.discard([1])), 1, fate);
+    kv.onCommit(() => "ok");
+    await runOn(kv, jobOf(kv, lines, out));
+    assert.deepEqual(out.values(), [1, 4, 30, 50]);
+    assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2]);
+  }
+});
+
 Deno.test("a letter that is not whole, or that JSON cannot express, says so, and is not retried", async () => {
   const kv = memoryKv();
   const values = [new Map(), "x".repeat(Flow.recordBytesMax + 1), "whole"];

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { Effect, Random } from "effect";
+import { Effect, Random, Schedule } from "effect";
 import { deserialize, serialize } from "node:v8";
 import type { RawForm } from "../actors/record-bytes.ts";
 import { type KvError, StateCorrupted } from "../kv-state/errors.ts";
@@ -26,6 +26,24 @@ import type { Position } from "./source.ts";
 
 /** The version of this layout. */
 export const layoutFormat = 1;
+
+/** How often something is tried again while another process holds the file's lock. */
+const lockedRetriesMax = 20;
+/** The pause before that, in milliseconds. */
+const lockedPauseMillis = 50;
+
+/**
+ * Tries again while the store may yet answer: a job and a person use one file, and each locks it for a moment. What is
+ * tried must do no harm the second time.
+ */
+export const patiently = <A, E extends { readonly _tag: string }, R>(
+  attempt: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> =>
+  Effect.retry(attempt, {
+    while: (error) => "retryable" in error && error.retryable === true,
+    times: lockedRetriesMax,
+    schedule: Schedule.spaced(lockedPauseMillis),
+  });
 
 /** What a store is. */
 export interface StoreInfo {
@@ -40,8 +58,8 @@ export interface StoreInfo {
 export interface Requests {
   /** How many retries the log has had; the position of the last. */
   readonly retries: number;
-  /** How many requests there were: it makes the version of this entry that of the whole store. */
-  readonly changes: number;
+  /** The id of the last request. It is random, so whoever finds its own here knows that it was granted. */
+  readonly last: string;
 }
 
 /** Where a record came from. */
@@ -105,7 +123,7 @@ export const readRequests = (
   Effect.flatMap(
     kv.get(requestsKey),
     (entry) =>
-      Effect.map(opened<Requests>(entry, { retries: 0, changes: 0 }), (requests) => ({
+      Effect.map(opened<Requests>(entry, { retries: 0, last: "" }), (requests) => ({
         requests,
         versionstamp: entry?.versionstamp ?? null,
       })),
@@ -118,7 +136,8 @@ export const readSettled = (kv: Kv): Effect.Effect<number, KvError | StateCorrup
 /** How many random 32-bit words an id has. */
 const idWords = 2;
 
-const randomId: Effect.Effect<string> = Effect.map(
+/** An id that nobody else has. */
+export const randomId: Effect.Effect<string> = Effect.map(
   Effect.all(Array.from({ length: idWords }, () => Random.next)),
   (words) => words.map((word) => Math.floor(word * 2 ** 32).toString(16).padStart(8, "0")).join(""),
 );
@@ -129,7 +148,7 @@ export const readInfo = (kv: Kv): Effect.Effect<StoreInfo | null, KvError | Stat
 
 /** What the store of a file is, made if there is none. `owner` makes the store its own if nobody else has. */
 export const ensureInfo = (kv: Kv, owner: StoreInfo["owner"]): Effect.Effect<StoreInfo, KvError | StateCorrupted> =>
-  Effect.gen(function* () {
+  patiently(Effect.gen(function* () {
     for (;;) {
       const entry = yield* kv.get(infoKey);
       const found = yield* opened<StoreInfo | null>(entry, null);
@@ -140,4 +159,4 @@ export const ensureInfo = (kv: Kv, owner: StoreInfo["owner"]): Effect.Effect<Sto
       const mutations = [{ type: "set", key: infoKey, value: sealed(infoKey, info) }] as const;
       if ((yield* kv.commit({ checks, mutations })) !== null) return info;
     }
-  });
+  }));

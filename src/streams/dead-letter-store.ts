@@ -16,9 +16,11 @@ import {
   type LetterBody,
   letterKey,
   lettersPrefix,
+  randomId,
   readInfo,
   readRequests,
   readSettled,
+  type Requests,
   requestsKey,
   retryingKey,
   retryingPrefix,
@@ -329,8 +331,8 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
     });
 
   /**
-   * Changes letters: `plan` says how, and is asked again where somebody else was faster. Every change moves one entry on and
-   * holds only if nobody else has, so two never mix.
+   * Changes letters: `plan` says how, and is asked again where somebody else was faster. Every change replaces one entry, and
+   * holds only if nobody else has meanwhile, so two never mix.
    */
   const change = <A, E>(
     plan: (
@@ -346,11 +348,16 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
         const { requests, versionstamp } = yield* readRequests(kv);
         const { mutations, retries, done } = yield* plan(requests.retries);
         if (mutations.length === 0) return done;
-        const moved = { retries, changes: requests.changes + 1 };
+        const last = yield* randomId;
+        const granted: Requests = { retries, last };
         const stamp = yield* kv.commit({
           checks: [{ key: requestsKey, versionstamp }],
-          mutations: [...mutations, { type: "set", key: requestsKey, value: sealed(requestsKey, moved) }],
-        });
+          mutations: [...mutations, { type: "set", key: requestsKey, value: sealed(requestsKey, granted) }],
+        }).pipe(Effect.catchIf(
+          ({ retryable }) => retryable,
+          // The outcome is unknown: the file may have been locked, or the answer lost.
+          () => Effect.map(readRequests(kv), (now) => now.requests.last === last ? now.versionstamp : null),
+        ));
         if (stamp !== null) return done;
       }
       return yield* new KvError({

@@ -72,10 +72,11 @@ export class OnErrorOperator implements Receiver, Stateful {
   }
 }
 
-/** What was thrown or, where a sink could not keep that, an error with its words. */
+/** What was thrown or, where a sink could not keep that, or to look at it might throw anew, an error with its words. */
 const copyable = ({ error, reason }: Letter): unknown => {
   try {
     structuredClone(error);
+    if (error instanceof Error) void `${error.message}${error.stack}`;
     return error;
   } catch {
     return new Error(reason);
@@ -92,7 +93,7 @@ export const userCodeError = (job: string, letter: Letter): UserCodeError =>
     source: letter.source,
     split: letter.split,
     position: letter.position,
-    cause: letter.error,
+    cause: letter.defect ? copyable(letter) : letter.error,
   });
 
 /** Runs a function of the pipeline that no letter can stand for: when it throws, the job fails. */

@@ -6,6 +6,7 @@
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { assertKey } from "../../kv-state/key.ts";
+import { inWords } from "../../windows/in-words.ts";
 
 /** Passes watermarks and letters on. */
 const passing = (next: Receiver): Pick<Receiver, "watermark" | "letter"> => ({
@@ -64,7 +65,7 @@ export const flatMapReceiver = (
   record: (value, key, time, watermark) => {
     let made;
     try {
-      made = Array.from(f(value));
+      made = Array.from(iterable(f(value)));
     } catch (error) {
       next.letter(context.letter(operator, error, value, true));
       return;
@@ -79,6 +80,12 @@ export const flatMapReceiver = (
     context.ordinalRoom = ordinalRoom;
   },
 });
+
+/** Types do not see everything: of a promise, say, a list without anything would be made. */
+const iterable = (given: Iterable<unknown>): Iterable<unknown> => {
+  if (typeof given?.[Symbol.iterator] === "function") return given;
+  throw new TypeError(`Cannot take values from what is not iterable: current value is ${inWords(given)}`);
+};
 
 /** The same records under another key. */
 export const keyByReceiver = (

@@ -7,11 +7,11 @@
  *
  * @module
  */
-import { Effect, Schedule } from "effect";
+import { Effect } from "effect";
 import { serialize } from "node:v8";
 import { recordBytesMax } from "../../actors/record-bytes.ts";
 import { SinkError } from "../../exactly-once/errors.ts";
-import type { Idempotent, Publication, Sink } from "../../exactly-once/sink.ts";
+import type { ForfeitedOutput, Idempotent, Publication, Sink } from "../../exactly-once/sink.ts";
 import { denoKv } from "../../kv-state/deno-kv.ts";
 import type { KvError, StateCorrupted } from "../../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../../kv-state/kv.ts";
@@ -21,6 +21,7 @@ import {
   ensureInfo,
   type LetterBody,
   letterKey,
+  patiently,
   retriesSplit,
   retryKey,
   sealed,
@@ -43,11 +44,6 @@ export interface DeadLettersOptions {
 
 /** The bytes kept free for what is only known when a letter is published: where its record came from at first. */
 const firstBytesMax = 4_096;
-
-/** How often an epoch is published again while another process holds the file's lock. */
-const lockedRetriesMax = 10;
-/** The pause before that, in milliseconds. */
-const lockedPauseMillis = 50;
 
 /**
  * Keeps dead letters in a KV file, exactly once, for `DeadLetters.open` to list, show, retry and discard them, and for
@@ -107,20 +103,17 @@ export function deadLetters(name: string, options: DeadLettersOptions): Sink<Dea
             });
           }
           const writer = new TableWriter(name, path, store, context);
-          const marker = yield* writer.takeOver;
+          const marker = yield* patiently(writer.takeOver);
           return {
             marker: marker.complete ? marker.epoch : marker.epoch - 1,
+            // The marker makes it harmless to publish an epoch again.
             publish: (publication: Publication<LetterBody>) =>
-              Effect.mapError(rowsOf(store, info, publication), failure(publication.epoch)).pipe(
-                Effect.flatMap((rows) => writer.publish({ ...publication, rows })),
-                // Whoever lists letters meanwhile may hold the lock for a moment. The marker makes a repetition harmless.
-                Effect.retry({
-                  while: ({ retryable }) => retryable,
-                  times: lockedRetriesMax,
-                  schedule: Schedule.spaced(lockedPauseMillis),
-                }),
+              patiently(
+                Effect.mapError(rowsOf(store, info, publication), failure(publication.epoch)).pipe(
+                  Effect.flatMap((rows) => writer.publish({ ...publication, rows })),
+                ),
               ),
-            forfeit: writer.forfeit,
+            forfeit: (lost: ForfeitedOutput) => patiently(writer.forfeit(lost)),
           };
         }),
     },

@@ -14,6 +14,7 @@ import {
   ensureInfo,
   type LetterBody,
   letterKey,
+  patiently,
   readRequests,
   retriesPrefix,
   retriesSplit,
@@ -164,7 +165,7 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
       Effect.forEach(positions, ([split, position]) => {
         const before = stored.get(split);
         if (typeof position !== "number" || position === before) return Effect.void;
-        return withStore((store) => settle(store, before ?? 0, position)).pipe(
+        return patiently(withStore((store) => settle(store, before ?? 0, position))).pipe(
           Effect.mapError(failure(split, position)),
           Effect.andThen(Effect.sync(() => stored.set(split, position))),
         );
