@@ -46,6 +46,7 @@ export interface CsvSourceOptions<A> extends FileSourceOptions {
 
 /** A record of CSV: text by the names of the columns. */
 export interface CsvRecord {
+  /** The text of a field, as it is in the file. */
   readonly [column: string]: string | undefined;
 }
 

@@ -11,18 +11,21 @@ import { atLeastOne, millisOf } from "../../windows/millis-of.ts";
 export const pollIntervalMillisDefault = 250;
 
 /**
- * How a file is followed while it grows, is renamed and is begun again.
+ * How a file is followed while it grows, is rotated or is cut off.
  *
- * A file that is *renamed* when it is full, and begun again under its old name, is read without a gap: the old file to its
- * end, then those that came and went meanwhile, then the new one. It is told from others by its device and inode, so it is
- * found under its new name in the same folder, after a restart, too. For that its new name has to be the old one with
- * nothing but a number or a date added (`app.log.1`, `app.log-20260131`, `app-2026-01-31.log`), and it must not be
- * compressed or removed before it has been read.
+ * **Rotation by renaming** loses nothing. When the path names another file, the old one is read to its end, then those that
+ * came and went meanwhile, then the new one from its start. The old one is left only when something has been written to
+ * the next, as its writer may be told of the rotation late. Files are told apart by device, inode and the time at which
+ * they were made, so a job that starts again finds the one it was in under its new name. For all that
  *
- * A file that is *copied and then emptied* can lose lines, as whatever is written between the copy and the cut is in
- * neither, and what was not read before the cut is only in the copy. It is noticed when the file is shorter than what was
- * read of it, or has no line that begins there. One that has grown beyond that point again by then is not noticed. So
- * rotate by renaming where nothing may be lost.
+ * - rotated files stay in the folder, uncompressed, until they have been read (`delaycompress` of logrotate does that);
+ * - the new name is the old one with a number or a date added: `app.log.1`, `app.log-20260131`, `app-2026-01-31.log`;
+ * - nobody writes to the old file once the new one has been written to.
+ *
+ * **Copying and emptying** a file (`copytruncate`) can lose lines: those that are written between the copy and the cut are
+ * in neither file, and those that were not read before the cut are in the copy, which is not read. That a file was cut off
+ * is noticed by its length, or when something else stands where was read last. One that has grown beyond that place again
+ * while no job ran, and has a line that begins just there, is not noticed. So rotate by renaming where nothing may be lost.
  */
 export interface FollowOptions {
   /**
