@@ -113,6 +113,9 @@ export function stdin<A>(name: string, options: StdinOptions<A>): Source<A, Deco
 
 const theSplit = "0";
 
+/** How long to wait where a pipe that was set not to block is empty, in milliseconds. */
+const emptyPipeMillis = 10;
+
 /** The records of each format, from the beginning on. */
 const formats = {
   ndjson: <A>(schema: Schema.ConstraintDecoder<A>, lineBytesMax: number): StreamedRecords<A> =>
@@ -192,6 +195,8 @@ class StandardInput<A> {
     const failure = this.#failure;
     if (failure === null) return Effect.void;
     this.#failure = null;
+    // Another process may have set the pipe not to block.
+    if (failure.cause instanceof Deno.errors.WouldBlock) return Effect.sleep(emptyPipeMillis);
     return Effect.fail(
       new SourceError({
         message: `Cannot read standard input for source "${this.source}" after ${this.#position} bytes: ` +
