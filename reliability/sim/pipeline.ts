@@ -7,6 +7,14 @@ import type { JobMetrics } from "../../src/streams/metrics.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { Outside } from "./outside.ts";
 
+/** What a check is told of the run. */
+export interface Run {
+  /** What could be read from the job at its end. */
+  readonly metrics: JobMetrics;
+  /** Whether sources were held up by a fault, so that splits were silent though they had something to say. */
+  readonly sourcesFailed: boolean;
+}
+
 /** A pipeline that was drawn, ready to be run in any number of worlds. */
 export interface Drawn {
   /** How it reads, for whoever has to understand one that fails. */
@@ -18,7 +26,7 @@ export interface Drawn {
   /** Its job, with its sinks outside. */
   readonly job: (outside: Outside, guarantee: Guarantee) => Job.Job<never>;
   /** Throws unless a job that came to its end has left outside, and counted, what it must. */
-  readonly check: (outside: Outside, guarantee: Guarantee, metrics: JobMetrics) => void;
+  readonly check: (outside: Outside, guarantee: Guarantee, run: Run) => void;
   /**
    * The same pipeline over the input up to where each split of a source was read, by how many records. Left out where what comes of
    * it depends on when records are read.

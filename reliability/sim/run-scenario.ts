@@ -3,12 +3,11 @@
  * stopped somewhere, to hold what is stored against what was read.
  */
 import assert from "node:assert/strict";
-import type { JobMetrics } from "../../src/streams/metrics.ts";
 import type { Fault, FaultKind } from "../../src/testing/faults.ts";
 import { simulateOnce, type SimulationReport } from "../../src/testing/simulation.ts";
 import type { TraceEvent } from "../../src/testing/trace.ts";
 import { type Outside, outside } from "./outside.ts";
-import type { Drawn } from "./pipeline.ts";
+import type { Drawn, Run } from "./pipeline.ts";
 import { brokenQueue, watchQueues } from "./queues.ts";
 import { drawnOf, optionsOf, place, type Scenario } from "./scenario.ts";
 import { checkTidy, storedCounts } from "./stored.ts";
@@ -98,9 +97,11 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
     if (wrong !== null) throw new Broken(`${what}: ${wrong}`, report.timeline);
     return report;
   };
-  const metricsOf = ({ summary }: SimulationReport): JobMetrics => {
+  const runOf = (...reports: ReadonlyArray<SimulationReport>): Run => {
+    const summary = reports.at(-1)!.summary;
     assert.ok(summary !== null, "a process came to the end");
-    return summary.metrics;
+    const sourcesFailed = reports.some(({ fired }) => fired.some(({ port }) => port === "read"));
+    return { metrics: summary.metrics, sourcesFailed };
   };
   /** Goes through all passes, and checks what is left of it. */
   const live = (what: string, faultsOf: ReadonlyArray<ReadonlyArray<Fault>>): Lived => {
@@ -112,8 +113,9 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
     const last = reports[passes];
     within(what, last, () => {
       assert.equal(last.summary?.outcome, "ended");
-      drawn.check(made, setting.guarantee, metricsOf(last));
-      checkTidy(made, metricsOf(last).job);
+      const run = runOf(...reports);
+      drawn.check(made, setting.guarantee, run);
+      checkTidy(made, run.metrics.job);
     });
     return { outside: made, reports };
   };
@@ -161,7 +163,7 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
       const cut = drawn.cut(counts);
       const what = "state is the fold of the input up to where it was read";
       const rest = simulate(what, cut, made, { run: "rest", faults: [] });
-      within(what, rest, () => cut.check(made, setting.guarantee, metricsOf(rest)));
+      within(what, rest, () => cut.check(made, setting.guarantee, runOf(stopped, rest)));
     }
   }
   const fired = stormy.reports.flatMap(({ fired }) => fired);

@@ -111,28 +111,38 @@ const memory: SinkKind = {
 /** How long a transaction of the sink of one's own takes, in virtual milliseconds. */
 const transactionMillis = 3;
 
+/** A database that trusts the engine not to publish what it says it has, and lets nobody in but its last owner. */
 const transactional: SinkKind = {
   name: "transactional",
   guarantees: all,
   make: (name) => {
-    const database = { epoch: 0, rows: [] as Array<unknown> };
+    const database = { epoch: 0, owner: "", rows: [] as Array<unknown> };
+    const commit = (claim: string, epoch: number, rows: Rows): Effect.Effect<void, Sink.SinkError> =>
+      Effect.andThen(
+        Effect.sleep(transactionMillis),
+        Effect.suspend(() => {
+          if (database.owner !== claim) {
+            const message = `Cannot publish epoch ${epoch} to "${name}" as another process has taken over`;
+            return Effect.fail(new Sink.SinkError({ message, sink: name, epoch, retryable: false, cause: null }));
+          }
+          database.rows.push(...rows);
+          database.epoch = epoch;
+          return Effect.void;
+        }),
+      );
     const sink = Sink.transactional(name, {
       encode: (row: unknown) => row,
       byteLength: () => 1,
-      open: (_context) =>
-        Effect.sync(() => ({
-          marker: database.epoch,
-          publish: ({ epoch, rows }) =>
-            Effect.andThen(
-              Effect.sleep(transactionMillis),
-              Effect.sync(() => {
-                if (epoch <= database.epoch) return;
-                database.rows.push(...rows);
-                database.epoch = epoch;
-              }),
-            ),
-          forfeit: ({ epoch }) => Effect.sync(() => void (database.epoch = Math.max(epoch, database.epoch))),
-        })),
+      open: ({ claim }) =>
+        Effect.sync(() => {
+          database.owner = claim;
+          return {
+            marker: database.epoch,
+            publish: ({ epoch, rows }) => commit(claim, epoch, rows),
+            // It may be told of an epoch that is visible after all.
+            forfeit: ({ epoch }) => epoch <= database.epoch ? Effect.void : commit(claim, epoch, []),
+          };
+        }),
     });
     return list(name, sink, () => database.rows);
   },

@@ -62,7 +62,7 @@ const draw = (bulky: Bulky): Drawn => ({
       ],
     });
   },
-  check: (outside, guarantee, metrics) => {
+  check: (outside, guarantee, { metrics }) => {
     const { records, perWindow } = bulky;
     const copies = records.map((record) => ({ ...record, text: textOf(record) }));
     const last = new Map<string, { readonly key: number; readonly start: number; readonly text: string }>();

@@ -82,7 +82,7 @@ export const clockPipeline: Pipeline<Clocked> = {
         ],
       });
     },
-    check: (outside, guarantee, metrics) => {
+    check: (outside, guarantee, { metrics }) => {
       const records = splits.flat();
       const panes = (outside.sinks.get("results")?.rows() ?? []) as ReadonlyArray<
         Window.WindowResult<number, { readonly values: ReadonlyArray<number> }>

@@ -47,6 +47,26 @@ const inOrder = (live: Live, record: Paced, window: Window.Window): boolean => {
   return window.start <= record.at && record.at < window.end;
 };
 
+/** Longer than any split is silent unless something goes wrong. */
+const neverIdleMillis = 10_000;
+
+/**
+ * The records of a split that its own watermark leaves behind. That of several splits is the least of theirs, so no other
+ * record is late unless its split is idle.
+ */
+const lateInSplit = (
+  { window: { size }, bound, lateness }: Live,
+  split: ReadonlyArray<Paced>,
+): ReadonlyArray<number> => {
+  let watermark = -Infinity;
+  return split.flatMap(({ id, at }) => {
+    const end = Math.floor(at / size) * size + size;
+    const isLate = end + lateness <= watermark;
+    watermark = Math.max(watermark, at - bound);
+    return isLate ? [id] : [];
+  });
+};
+
 export const livePipeline: Pipeline<Live> = {
   name: "live",
   weight: 3,
@@ -54,7 +74,7 @@ export const livePipeline: Pipeline<Live> = {
     splits: liveSplits,
     sinks: listSinks,
     bound: fc.nat(60),
-    idleAfter: fc.option(fc.constantFrom(20, 200, 1_000), { freq: 2 }),
+    idleAfter: fc.option(fc.constantFrom(20, 200, 1_000, neverIdleMillis), { freq: 3 }),
     maxDrift: fc.option(fc.constantFrom(50, 500), { freq: 1 }),
     window: fc.record({
       kind: fc.constantFrom("tumbling" as const, "session" as const),
@@ -112,7 +132,7 @@ export const livePipeline: Pipeline<Live> = {
         ],
       });
     },
-    check: (outside, guarantee, metrics) => {
+    check: (outside, guarantee, { metrics, sourcesFailed }) => {
       const records = live.splits.flat();
       const rowsOf = (name: string): Rows => outside.sinks.get(name)?.rows() ?? [];
       const panes = rowsOf("results") as ReadonlyArray<
@@ -127,6 +147,16 @@ export const livePipeline: Pipeline<Live> = {
       }
       const seen = [...panes.flatMap(({ value }) => value.values), ...rowsOf("late"), ...rowsOf("refused")];
       once(records.map(({ id }) => id), seen, guarantee);
+      const { trigger, window, lateness } = live;
+      if (window.kind === "tumbling" && trigger === "at the end" && lateness === 0) {
+        const said = panes.map(({ key, window }) => `${key} ${window.start}`);
+        assert.equal(new Set(said).size, said.length, "a window fires once: the watermark does not go back");
+      }
+      const isIdle = live.idleAfter !== null && (live.idleAfter < neverIdleMillis || sourcesFailed);
+      if (window.kind === "tumbling" && !isIdle) {
+        const mayBeLate = new Set(live.splits.flatMap((split) => lateInSplit(live, split)));
+        for (const id of rowsOf("late")) assert.ok(mayBeLate.has(id as number), `#${id} is late by its own split`);
+      }
       const { records: counted, lateDropped } = metrics.operators["window"];
       const refused = records.filter((record) => isRefused(live, record)).length;
       assert.deepEqual([counted, lateDropped], [records.length - refused, 0], "what the window counts");

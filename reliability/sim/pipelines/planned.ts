@@ -63,7 +63,7 @@ const draw = (drawn: Planned): Drawn => {
         sinkOf,
       });
     },
-    check: (outside, guarantee, metrics) => {
+    check: (outside, guarantee, { metrics }) => {
       const { rows, refused, ...others } = expected();
       assert.deepEqual(Array.from(outside.sinks.keys()).sort(), Object.keys(rows).sort(), "the sinks");
       const got: Record<string, ReadonlyArray<unknown>> = {};

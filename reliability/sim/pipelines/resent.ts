@@ -73,7 +73,7 @@ export const resentPipeline: Pipeline<Resent> = {
         ],
       });
     },
-    check: (outside, guarantee, metrics) => {
+    check: (outside, guarantee, { metrics }) => {
       const seen: Rows = outside.sinks.get("results")?.rows() ?? [];
       once(resent.splits.flat().map(({ id }) => id), seen, guarantee);
       const { duplicates, late } = metrics.operators["once"];
