@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { LiveOnly } from "../src/exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../src/streams/errors.ts";
 import { type Position, Rejected, rejectedBytesMax, type SourceBatch } from "../src/streams/source.ts";
-import { blockBytes } from "../src/streams/sources/lines.ts";
+import { blockBytes, Lines } from "../src/streams/sources/lines.ts";
 import * as Source from "../src/streams/sources.ts";
 
 /** A record (or why it was rejected, with its bytes) and its position. */
@@ -320,6 +320,22 @@ Deno.test("a schema that throws rejects the record", () =>
     assert.ok(record instanceof Rejected);
     assert.match(record.reason, /schema/);
   }));
+
+Deno.test("of a line that is too long no more than its beginning is held, however long it is", () => {
+  const lines = new Lines(0, 100);
+  const block = new Uint8Array(blockBytes).fill("x".charCodeAt(0));
+  for (let blocks = 0; blocks < 100; blocks++) {
+    assert.equal(lines.next(), false);
+    const space = lines.space();
+    assert.ok(space.buffer.byteLength <= 2 * blockBytes, `${space.buffer.byteLength} bytes are held`);
+    space.set(block);
+    lines.filled(blockBytes);
+  }
+  lines.space()[0] = "\n".charCodeAt(0);
+  lines.filled(1);
+  assert.ok(lines.next() && lines.tooLong);
+  assert.deepEqual([lines.rawLength, lines.raw().length], [100 * blockBytes, rejectedBytesMax]);
+});
 
 Deno.test("a line that is longer than the bound is counted and cut, wherever it ends", async () => {
   const lineBytesMax = 10_000;

@@ -101,7 +101,7 @@ const deduplication: ReadonlyArray<Mutant> = [
   mutant(
     "dedup-file",
     "an epoch of a file is written where the one before it ended",
-    "src/streams/sinks/ndjson.ts",
+    "src/streams/sinks/file-writer.ts",
     ["yield* file.write(bytes, at);", "yield* file.write(bytes, at - offset.bytes);"],
     "sinks",
   ),
@@ -125,6 +125,20 @@ const deduplication: ReadonlyArray<Mutant> = [
     "src/exactly-once/open-epoch-store.ts",
     ["if (next.epoch !== last + 1) {", "if (next.epoch > last + 1) {"],
     "epoch_store",
+  ),
+];
+
+/** A source that repeats what was not acknowledged is told when it is stored. */
+const acknowledgement: ReadonlyArray<Mutant> = [
+  mutant(
+    "acknowledged-early",
+    "a record is acknowledged once it is stored, not before",
+    "src/exactly-once/committer.ts",
+    [
+      "        const stats = yield* store.commit(",
+      "        if (acknowledge !== undefined) yield* acknowledge;\n        const stats = yield* store.commit(",
+    ],
+    "acknowledgements",
   ),
 ];
 
@@ -418,7 +432,6 @@ const counts: ReadonlyArray<Mutant> = [
     "rows that at-most-once may have lost are counted",
     "src/exactly-once/committer.ts",
     ["lost[sink] = (lost[sink] ?? 0) + rows;", ""],
-    "sinks",
     "running",
   ),
   mutant(
@@ -582,7 +595,6 @@ const storage: ReadonlyArray<Mutant> = [
       "if (end > start) this.position = batch.positions[end - 1];",
       "if (end > start) this.position = batch.positions[batch.positions.length - 1];",
     ],
-    "properties",
     "running",
   ),
   mutant(
@@ -702,6 +714,7 @@ const order: ReadonlyArray<Mutant> = [
 export const mutants: ReadonlyArray<Mutant> = [
   ...fence,
   ...deduplication,
+  ...acknowledgement,
   ...checksums,
   ...barriers,
   ...watermarks,
