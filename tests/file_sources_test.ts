@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Flow, Job, Sink, Source } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
-import { Files } from "../src/streams/files.ts";
+import { FileError, type FileInfo, Files, type FileSystem } from "../src/streams/files.ts";
 import { blockBytes } from "../src/streams/sources/lines.ts";
 
 const { Rejected, SourceError } = Source;
@@ -75,6 +75,8 @@ const numbers = (from: number, to: number): string => {
   for (let n = from; n < to; n++) text += `${n}\n`;
   return text;
 };
+
+const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(parts.flatMap((part) => [...part]));
 
 // ── csv ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -514,48 +516,129 @@ Deno.test("a line of ten megabytes is rejected without being held", () =>
     assert.equal((reads[1][0] as { raw: string }).raw.length, Source.rejectedBytesMax);
   }));
 
-Deno.test("every operation on a file goes through the port, so that another disk can stand in", async () => {
-  const text = numbers(0, 1_000);
-  /** A disk with one file, which hands out seven bytes at a time. */
-  const content = bytesOf(text);
-  const info = { sizeBytes: content.length, identity: "1", isFile: true, madeMillis: 0, modifiedMillis: 0 };
-  const disk = {
-    openToRead: () =>
-      Effect.succeed({
-        read: (into: Uint8Array, offset: number) =>
-          Effect.sync(() => {
-            const part = content.subarray(offset, offset + Math.min(7, into.length));
-            into.set(part);
-            return part.length;
-          }),
-        write: () => Effect.die("it is only read"),
-        info: Effect.succeed(info),
-        sync: Effect.void,
-        close: Effect.void,
+/** A disk in memory that hands out seven bytes at a time. `onInfo` runs before it is asked what a path names. */
+const smallDisk = (onInfo: (path: string) => void = () => {}) => {
+  const files = new Map<string, { readonly identity: string; bytes: Uint8Array }>();
+  let made = 0;
+  let open = 0;
+  const infoOf = ({ identity, bytes }: { readonly identity: string; readonly bytes: Uint8Array }): FileInfo => ({
+    sizeBytes: bytes.length,
+    identity,
+    isFile: true,
+    madeMillis: Number(identity),
+    modifiedMillis: Number(identity),
+  });
+  const missing = new FileError({ message: "there is no file", reason: "missing", cause: null });
+  const system: FileSystem = {
+    openToRead: (path) =>
+      Effect.suspend(() => {
+        const file = files.get(path);
+        if (file === undefined) return Effect.fail(missing);
+        open++;
+        return Effect.succeed({
+          read: (into, offset) =>
+            Effect.sync(() => {
+              const part = file.bytes.subarray(offset, offset + Math.min(7, into.length));
+              into.set(part);
+              return part.length;
+            }),
+          write: () => Effect.die("it is only read"),
+          info: Effect.sync(() => infoOf(file)),
+          sync: Effect.void,
+          close: Effect.sync(() => void open--),
+        });
       }),
     openToWrite: () => Effect.die("it is only read"),
-    info: () => Effect.succeed(info),
-    list: () => Effect.succeed(["f"]),
+    info: (path) =>
+      Effect.suspend(() => {
+        onInfo(path);
+        const file = files.get(path);
+        return file === undefined ? Effect.fail(missing) : Effect.succeed(infoOf(file));
+      }),
+    list: () => Effect.sync(() => [...files.keys()].map((path) => path.slice(path.lastIndexOf("/") + 1))),
     makeFolder: () => Effect.void,
   };
-  for (const source of [lines("f"), followed("f"), table("f", { columns: ["n"] })]) {
-    const batches = await Effect.runPromise(
-      source.read("f", null, 100).pipe(
-        Stream.takeUntil(({ lag }) => lag === 0),
-        Stream.runCollect,
-        Effect.provideService(Files, disk),
-      ),
+  return {
+    system,
+    open: () => open,
+    add: (path: string, text: string) => {
+      const file = files.get(path) ?? { identity: String(++made), bytes: new Uint8Array() };
+      file.bytes = concat(file.bytes, bytesOf(text));
+      files.set(path, file);
+    },
+    rename: (from: string, to: string) => {
+      files.set(to, files.get(from)!);
+      files.delete(from);
+    },
+  };
+};
+
+Deno.test("every operation on a file goes through the port, so that another disk can stand in", async () => {
+  const disk = smallDisk();
+  disk.add("f", numbers(100, 400));
+  const sources = [
+    lines("f"),
+    followed("f"),
+    table("f", { columns: ["n"] }),
+    table("f", { columns: ["n"], follow: true }),
+  ];
+  for (const source of sources) {
+    const read = async (from: Source.Position | null) =>
+      flatten(
+        await Effect.runPromise(
+          source.read("f", from, 100).pipe(
+            Stream.takeUntil(({ lag }) => lag === 0),
+            Stream.runCollect,
+            Effect.provideService(Files, disk.system),
+          ),
+        ),
+      );
+    const whole = await read(null);
+    assert.deepEqual(
+      whole.map(([record]) => Number((record as { n?: string }).n ?? record)).slice(0, 300),
+      [
+        ...Array(300).keys(),
+      ].map((n) => n + 100),
     );
-    const records = recordsOf(flatten(batches)).map((record) =>
-      typeof record === "number" ? record : Number((record as { n: string }).n)
-    );
-    assert.deepEqual(records, Array.from({ length: 1_000 }, (_, n) => n));
+    for (const at of [0, 1, 150, 298]) assert.deepEqual(await read(whole[at][1]), whole.slice(at + 1));
+    assert.equal(disk.open(), 0, "all files are closed");
   }
 });
 
-// ── gzip ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// f      1      renamed to f.1 …   3        ← the follower sees that the new file has been begun,
+// f.1    1   2                              ← and only then the last line of the old one is there
+Deno.test("a line that comes to the old file just before the new one is begun is read, too", async () => {
+  let isLate = true;
+  const disk = smallDisk((path) => {
+    if (path !== "d/f" || !isLate || !hasNew) return;
+    isLate = false;
+    disk.add("d/f.1", "2\n");
+  });
+  let hasNew = false;
+  disk.add("d/f", "1\n");
+  const reads: Array<unknown> = [];
+  await Effect.runPromise(
+    followed("d/f").read("d/f", null, 10).pipe(
+      Stream.tap((batch) =>
+        Effect.sync(() => {
+          reads.push(...batch.records);
+          if (batch.records[0] !== 1) return;
+          disk.rename("d/f", "d/f.1");
+          disk.add("d/f", "3\n");
+          hasNew = true;
+        })
+      ),
+      Stream.takeUntil(({ records }) => records.includes(3)),
+      Stream.runDrain,
+      Effect.provideService(Files, disk.system),
+    ),
+  );
+  assert.deepEqual(reads.filter((read) => typeof read === "number"), [1, 2, 3]);
+  assert.equal(isLate, false);
+  assert.equal(disk.open(), 0);
+});
 
-const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(parts.flatMap((part) => [...part]));
+// ── gzip ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Deno.test("a compressed file yields what it stands for; positions count the bytes that were compressed", () =>
   withFile(gzipSync(numbers(0, 5)), async (path) => {

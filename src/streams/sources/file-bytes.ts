@@ -80,6 +80,20 @@ export const readOn = (of: FileOfSource, file: FileHandle, offset: number): Byte
     });
 };
 
+/** Reads until a buffer is full or the file ends, and says how many bytes. */
+export const readFully = (
+  of: FileOfSource,
+  file: FileHandle,
+  into: Uint8Array<ArrayBuffer>,
+  offset: number,
+): Effect.Effect<number, SourceError> =>
+  Effect.gen(function* () {
+    const read = readOn(of, file, offset);
+    let size = 0;
+    for (let count; size < into.length && (count = yield* read(into.subarray(size))) > 0;) size += count;
+    return size;
+  });
+
 /** A line ends before the offset at which a record begins. */
 export const newline = 0x0a;
 

@@ -22,6 +22,7 @@ import {
   newline,
   noRecordBegins,
   notBehindHeader,
+  readFully,
   readOn,
 } from "./file-bytes.ts";
 import type { FollowRules } from "./follow-options.ts";
@@ -216,7 +217,7 @@ class Follower<A> {
   #goesOn({ handle, at, tail }: OpenFile<A>): Effect.Effect<boolean, SourceError> {
     const found = new Uint8Array(tail.length);
     return Effect.map(
-      this.#attempt("read", handle.read(found, at - tail.length)),
+      readFully(this.#of(), handle, found, at - tail.length),
       (count) => count === tail.length && tail.every((byte, i) => byte === found[i]),
     );
   }
@@ -241,7 +242,7 @@ class Follower<A> {
 
   /** Closes a file that has been read, or begins it anew. */
   #putAside(file: OpenFile<A>): Effect.Effect<null, SourceError> {
-    return Effect.gen({ self: this }, function* () {
+    return Effect.uninterruptible(Effect.gen({ self: this }, function* () {
       const info = yield* this.#attempt("read", file.handle.info);
       if (file.startsOver) {
         this.#file = this.#fresh(file.handle, file.path, info, 0);
@@ -252,7 +253,7 @@ class Follower<A> {
       this.#file = null;
       yield* file.handle.close;
       return null;
-    });
+    }));
   }
 
   #fresh(handle: FileHandle, path: string, { identity, sizeBytes }: FileInfo, from: number): OpenFile<A> {
@@ -340,7 +341,7 @@ class Follower<A> {
       if (sizeBytes < from) return cutOff(of, from, sizeBytes);
       if (from === 0) return null;
       const tail = new Uint8Array(Math.min(from, tailBytesMax));
-      const count = yield* this.#attempt("read", handle.read(tail, from - tail.length), of);
+      const count = yield* readFully(of, handle, tail, from - tail.length);
       file.tail = tail.subarray(0, count);
       return from === sizeBytes || tail[tail.length - 1] === newline ? null : noRecordBegins(of, from);
     });
