@@ -63,7 +63,9 @@ const copy = async (from: string, to: string): Promise<void> => {
 type Verdict =
   | { readonly _tag: "Passed" }
   | { readonly _tag: "Failed"; readonly test: string }
-  | { readonly _tag: "TimedOut" };
+  | { readonly _tag: "TimedOut" }
+  /** It survived the likely tests, and all of them fail without a mutant, too. */
+  | { readonly _tag: "Undecided"; readonly without: string };
 
 // deno-lint-ignore no-control-regex -- colours begin with an escape
 const colours = /\x1b\[[0-9;]*m/g;
@@ -95,13 +97,36 @@ const test = async (folder: string, files: ReadonlyArray<string>, millisMax: num
   return { _tag: "Failed", test: failedTest(report) };
 };
 
+/** Runs some tests with a mutant in a copy. */
+const testWith = async (
+  mutant: Mutant,
+  folder: string,
+  files: ReadonlyArray<string>,
+  millisMax: number,
+): Promise<Verdict> => {
+  const path = folder + mutant.file;
+  const original = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, texts.get(mutant)!);
+  try {
+    return await test(folder, files, millisMax);
+  } finally {
+    await Deno.writeTextFile(path, original);
+  }
+};
+
+/** What all tests say without a mutant. They take long, so they are run once, and only if a mutant comes so far. */
+let allWithout: Promise<Verdict> | null = null;
+
 /** The likely tests, then all of them. */
-const run = async (folder: string, { likely }: Mutant): Promise<Verdict> => {
-  for (const file of likely) {
-    const verdict = await test(folder, [file], likelyMillisMax);
+const run = async (folder: string, mutant: Mutant): Promise<Verdict> => {
+  for (const file of mutant.likely) {
+    const verdict = await testWith(mutant, folder, [file], likelyMillisMax);
     if (verdict._tag !== "Passed") return verdict;
   }
-  return await test(folder, ["tests"], allMillisMax);
+  allWithout ??= test(folder, ["tests"], allMillisMax);
+  const without = await allWithout;
+  if (without._tag !== "Passed") return { _tag: "Undecided", without: inWords(without) };
+  return await testWith(mutant, folder, ["tests"], allMillisMax);
 };
 
 const seconds = (since: number): string => `${((performance.now() - since) / 1_000).toFixed(0)} s`;
@@ -112,12 +137,18 @@ interface Row {
   readonly took: string;
 }
 
-const inWords = (verdict: Verdict): string =>
-  verdict._tag === "Passed"
-    ? "SURVIVED"
-    : verdict._tag === "TimedOut"
-    ? "killed by time-out"
-    : `killed by ${verdict.test}`;
+const inWords = (verdict: Verdict): string => {
+  switch (verdict._tag) {
+    case "Passed":
+      return "SURVIVED";
+    case "Failed":
+      return `killed by ${verdict.test}`;
+    case "TimedOut":
+      return "killed by time-out";
+    case "Undecided":
+      return `SURVIVED the likely tests; without it all tests say: ${verdict.without}`;
+  }
+};
 
 /** Runs the chosen mutants in copies below a folder. Returns the exit code. */
 const runAll = async (scratch: string): Promise<number> => {
@@ -128,24 +159,21 @@ const runAll = async (scratch: string): Promise<number> => {
 
   // A test that fails anyway would kill everything.
   const began = performance.now();
-  const needed = names === undefined ? ["tests"] : [...new Set(chosen.flatMap(({ likely }) => likely))];
-  const baseline = await test(folders[0], needed, allMillisMax);
+  const likely = [...new Set(chosen.flatMap((mutant) => mutant.likely))];
+  const baseline = await test(folders[0], likely, allMillisMax);
   if (baseline._tag !== "Passed") {
     console.error(`Cannot make mutants as the tests must pass without: ${inWords(baseline)}`);
     return 2;
   }
-  console.log(`Without a mutant ${names === undefined ? "all tests" : "the likely tests"} pass, in ${seconds(began)}`);
+  console.log(`Without a mutant the ${likely.length} likely files of tests pass, in ${seconds(began)}`);
 
   const rows: Array<Row> = [];
   const queue = chosen.slice();
   await Promise.all(folders.map(async (folder) => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const { name, file, breaks } = mutant;
+      const { name, breaks } = mutant;
       const before = performance.now();
-      const original = await Deno.readTextFile(folder + file);
-      await Deno.writeTextFile(folder + file, texts.get(mutant)!);
       const verdict = await run(folder, mutant);
-      await Deno.writeTextFile(folder + file, original);
       const row: Row = { mutant, verdict, took: seconds(before) };
       rows.push(row);
       console.log(`${rows.length}/${chosen.length} ${name} (${breaks}): ${inWords(verdict)}, ${row.took}`);
@@ -157,7 +185,9 @@ const runAll = async (scratch: string): Promise<number> => {
   for (const { mutant: { name, breaks }, verdict, took } of rows) {
     console.log(`| ${name} | ${breaks} | ${inWords(verdict)} | ${took} |`);
   }
-  const survivors = rows.filter(({ verdict }) => verdict._tag === "Passed").map(({ mutant }) => mutant.name);
+  const survivors = rows.filter(({ verdict }) => verdict._tag === "Passed" || verdict._tag === "Undecided").map((
+    { mutant },
+  ) => mutant.name);
   console.log(
     `\n${rows.length} mutants, ${rows.length - survivors.length} killed` +
       (survivors.length === 0 ? "" : `, SURVIVED: ${survivors.join(", ")}`),

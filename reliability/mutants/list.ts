@@ -636,7 +636,6 @@ const storage: ReadonlyArray<Mutant> = [
     "src/kv-state/accumulator-table.ts",
     ["      this.#isChanged[row] = 0;\n", ""],
     "fuzz",
-    "properties",
   ),
   mutant(
     "delta-dropped",
@@ -644,7 +643,6 @@ const storage: ReadonlyArray<Mutant> = [
     "src/streams/operators/sliding-window.ts",
     ["for (const namespace of dropped) into.push(droppedDelta(name, partition, namespace));", ""],
     "fuzz",
-    "properties",
   ),
   mutant(
     "results-restored",
