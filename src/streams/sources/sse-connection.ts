@@ -37,28 +37,28 @@ export const eventServer = (
   silenceMillisMax: number | null,
 ): EventServer => {
   const url = new URL(address);
-  const basic = url.username === "" && url.password === "" ? {} : {
-    authorization: `Basic ${btoa(latin1(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`))}`,
-  };
+  const secrets = new Headers();
+  if (url.username !== "" || url.password !== "") {
+    const words = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    secrets.set("authorization", `Basic ${btoa(latin1(words))}`);
+  }
   url.username = url.password = "";
   const shown = url.origin + url.pathname;
   // Deno's messages name the address, and what stands in its query may be a secret.
   const unreachable = (error: unknown): Unreachable =>
     new Unreachable({ reason: messageOf(error).replaceAll(/https?:\/\/[^\s"')]+/g, shown) });
 
+  for (const [name, value] of Object.entries(headers)) secrets.set(name, value);
+
   const ask = (lastId: string, cut: AbortController): Effect.Effect<Response, Unreachable> =>
     Effect.tryPromise({
-      try: () =>
-        fetch(url, {
-          signal: cut.signal,
-          headers: {
-            ...basic,
-            ...headers,
-            accept: "text/event-stream",
-            "cache-control": "no-store",
-            ...(lastId === "" ? {} : { "last-event-id": latin1(lastId) }),
-          },
-        }),
+      try: () => {
+        const headers = new Headers(secrets);
+        headers.set("accept", "text/event-stream");
+        headers.set("cache-control", "no-store");
+        if (lastId !== "") headers.set("last-event-id", latin1(lastId));
+        return fetch(url, { signal: cut.signal, headers });
+      },
       catch: unreachable,
     }).pipe(Effect.onInterrupt(() => Effect.sync(() => cut.abort())));
 
