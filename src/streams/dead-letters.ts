@@ -8,17 +8,19 @@ export {
   DeadLetterErrorBase,
   type DeadLettersError,
   type DeadLetterStore,
+  open,
+} from "./dead-letter-store.ts";
+export {
   type LetterCounts,
   type LetterFilter,
   letterGroupsMax,
   type LetterPage,
-  open,
   pageLettersDefault,
   pageLettersMax,
   type PageOptions,
   type RetryOutcome,
   type StoredLetter,
-} from "./dead-letter-store.ts";
+} from "./stored-letter.ts";
 export type { Coordinates } from "./dead-letter-layout.ts";
 export type { RawForm } from "../actors/record-bytes.ts";
 export { KvError, KvErrorBase, StateCorrupted, StateCorruptedBase } from "../kv-state/errors.ts";
