@@ -404,6 +404,18 @@ Deno.test("what is asked of the harness that the job does not have is refused", 
   assert.throws(() => harness.push(clicks, [1]), { name: "RangeError" });
 });
 
+Deno.test("who imports the package loads nothing of its tools for tests", async () => {
+  const { code, stdout } = await new Deno.Command("deno", {
+    args: ["info", "--json", "mod.ts"],
+    cwd: decodeURIComponent(new URL("../", import.meta.url).pathname),
+  }).output();
+  assert.equal(code, 0);
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout));
+  const loaded = (modules as ReadonlyArray<{ readonly specifier: string }>).map(({ specifier }) => specifier);
+  assert.ok(loaded.some((specifier) => specifier.endsWith("/src/streams/run.ts")));
+  assert.deepEqual(loaded.filter((specifier) => specifier.includes("/src/testing/")), []);
+});
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The harness and a run
 

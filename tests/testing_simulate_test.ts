@@ -341,6 +341,30 @@ Deno.test("records are copied for each run, as those of a file would be: changin
   assert.ok(!("seen" in clicks[0]));
 });
 
+Deno.test("fractions that are rounded otherwise where records come together otherwise are noted, and no more", async () => {
+  const job = (preAggregate: boolean) =>
+    Job.make({
+      name: "fractions",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(Source.array("clicks", clicks)).pipe(
+          Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness("9 seconds") }),
+          Flow.keyBy(({ user }) => user),
+          Flow.window("per-minute", {
+            assigner: Window.tumbling("1 minute"),
+            aggregate: Aggregate.variance(({ at }) => at / 7),
+            preAggregate,
+            late: "drop",
+          }),
+          Flow.to(Sink.memory("out")),
+        ),
+      ],
+    });
+  const rounding = "sums of fractions are rounded otherwise where other numbers of records are read at once";
+  assert.ok((await simulate(job(true), { seeds: 10 })).notes.includes(rounding));
+  assert.ok(!(await simulate(job(false), { seeds: 10 })).notes.includes(rounding));
+});
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Invariants, sources, services, options
 

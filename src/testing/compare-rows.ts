@@ -63,3 +63,10 @@ export const differenceInWords = (difference: Difference, expectedRows: number, 
   return `${rows}: ${what}; first at row ${row}: expected ${shown(expected)}, got ` +
     shown(got);
 };
+
+/** How many digits of a fraction count where sums may be rounded otherwise. */
+const digits = 9;
+
+/** A row whose fractions are as good as equal to those that were added up in another order. */
+export const roughly = (row: string): string =>
+  row.replaceAll(/-?\d+\.\d+(?:e[+-]?\d+)?/g, (number) => String(Number(Number(number).toPrecision(digits))));

@@ -87,8 +87,9 @@ export interface SimulateReport {
  *
  * The job's sources are read once, before, and replayed inside. Its sinks are replaced by ones that keep their promise and
  * remember what they are given. To put sinks of your own to the test, hand over a function that makes a job with sinks on
- * storage in memory, and says what these hold: the function is called once for each world. A job whose functions or
- * services keep state of their own also has to be made by a function; any other can be handed over as it is.
+ * storage in memory, and says what these hold: the function is called once for each world. A job whose functions
+ * keep state of their own also has to be made by a function; any other can be handed over as it is. Services are shared by
+ * all worlds.
  *
  * Nothing in a job may wait for the world outside, such as for a promise: give it services that answer at once.
  *
