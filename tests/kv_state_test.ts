@@ -13,6 +13,7 @@ import type { Delta } from "../src/kv-state/delta.ts";
 import { DeltaPacker, splitDelta, unpackDeltas } from "../src/kv-state/delta-codec.ts";
 import { denoKv } from "../src/kv-state/deno-kv.ts";
 import { IncompatibleState, KvError, StateCorrupted } from "../src/kv-state/errors.ts";
+import { type Key, keyHash, keyId } from "../src/kv-state/key.ts";
 import type { Kv, KvKey, KvProvider } from "../src/kv-state/kv.ts";
 import {
   commitChecksMax,
@@ -189,6 +190,26 @@ Deno.test("the bytes of a key are counted as Deno KV encodes them", () => {
 });
 
 // Seals and segments
+
+// A key whose hash changed would be looked for in another keyed partition than the one that holds its state.
+Deno.test("the hash of a key is part of the stored format: it is what it has always been", () => {
+  const hashes: ReadonlyArray<readonly [key: Key, hash: number]> = [
+    ["", 2_872_998_923],
+    ["a", 444_641_715],
+    ["Zürich", 2_490_234_560],
+    ["\0", 1_457_945_324],
+    [0, 0],
+    [-0, 0],
+    [1, 2_592_644_834],
+    [-1.5, 2_006_645_266],
+    [NaN, 1_463_394_195],
+    [1n, 3_032_445_498],
+    [true, 2_399_565_977],
+    [new Uint8Array([1, 255]), 3_757_922_833],
+    [["a", 1, [true]], 1_574_425_911],
+  ];
+  for (const [key, hash] of hashes) assert.equal(keyHash(keyId(key)), hash, String(key));
+});
 
 Deno.test("a seal notices every flipped bit, every cut, and another name", () => {
   const payload = new Uint8Array([0, 1, 2, 253, 254, 255]);

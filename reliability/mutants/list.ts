@@ -656,9 +656,7 @@ const storage: ReadonlyArray<Mutant> = [
     "a key stays in its keyed partition for ever",
     "src/kv-state/key.ts",
     ["let hash = 0x811c9dc5;", "let hash = 0x811c9dc7;"],
-    "skew",
     "kv_state",
-    "running",
   ),
   mutant(
     "fingerprint",
