@@ -210,6 +210,17 @@ Deno.test("a letter whose retry fails is a letter again, with its tries, its byt
   assert.deepEqual(out.values(), [1, 4]);
 });
 
+Deno.test("a record in JSON that is not of the schema any more stays a record in JSON", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, ['{"id":30}'], out, { work: small }));
+  await withLetters(kv, (dead) => dead.retry([1]));
+  const large = Schema.Struct({ id: Schema.Number.check(Schema.isGreaterThan(100)) });
+  await runOn(kv, jobOf(kv, ['{"id":30}'], out, { schema: large }));
+  const letter = await withLetters(kv, (dead) => dead.show(2));
+  assert.deepEqual([letter?.operator, letter?.rawForm, letter?.tries], ['source "retries"', "json", 1]);
+});
+
 Deno.test("to retry what is on its way changes nothing", async () => {
   const kv = memoryKv();
   const out = Sink.memory<number>("out");
