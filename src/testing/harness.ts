@@ -89,6 +89,9 @@ interface Run {
  * memory, and its clock stands still until {@link TestHarness.advanceTime}. After each call everything that can be done
  * has been done, and an epoch has been committed.
  *
+ * Sources are fed as live ones: a split ends when it is told to, and one of which nothing comes falls silent as time goes
+ * by, where the job looks at that.
+ *
  * What a function of the job throws, and whatever else the job fails with, is thrown by the call that brought it about,
  * and by every later one but {@link TestHarness.restart}.
  *
@@ -183,6 +186,34 @@ export class TestHarness {
    * @param reason Which rule stopped it, as the source would say it.
    * @param raw The record itself, as bytes or text.
    * @throws {RangeError} If the job has no such source, the source has no such split, or it has ended.
+   *
+   * @example
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { Schema } from "effect";
+   * import { Flow, Job, Sink, Source } from "@weir/streams";
+   * import { TestHarness } from "@weir/streams/testing";
+   *
+   * const orders = Source.ndjson("orders", { paths: "orders.ndjson", schema: Schema.Struct({ id: Schema.Number }) });
+   * const dead = Sink.memory<string>("dead");
+   * const ids = Sink.memory<number>("ids");
+   * const job = Job.make({
+   *   name: "orders",
+   *   guarantee: "exactly-once",
+   *   flows: [
+   *     Flow.from(orders).pipe(
+   *       Flow.onError((letters) => letters.pipe(Flow.map(({ reason }) => reason), Flow.to(dead))),
+   *       Flow.map(({ id }) => id),
+   *       Flow.to(ids),
+   *     ),
+   *   ],
+   * });
+   * const harness = TestHarness.make(job);
+   * harness.push(orders, [{ id: 1 }]);
+   * harness.reject(orders, "is not JSON", '{"id":');
+   * assert.deepEqual(harness.take(ids), [1]);
+   * assert.deepEqual(harness.take(dead), ["is not JSON"]);
+   * ```
    */
   reject(
     source: SourceRef<unknown>,
@@ -236,9 +267,41 @@ export class TestHarness {
 
   /**
    * Lets time go by, as the job's functions, triggers and idle splits see it. What looks at the clock looks every 100
-   * milliseconds, as in a real run.
+   * milliseconds, as in a real run; an hour of that takes a second or two, and much less with `keyedPartitions: 1`.
    *
    * @throws {RangeError} If the duration is negative or not finite.
+   *
+   * @example
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { Aggregate, Flow, Job, Sink, Source, Window } from "@weir/streams";
+   * import { TestHarness } from "@weir/streams/testing";
+   *
+   * const words = Source.array<string>("words", []);
+   * const counts = Sink.memory<number>("counts");
+   * const job = Job.make({
+   *   name: "words",
+   *   guarantee: "exactly-once",
+   *   flows: [
+   *     Flow.from(words).pipe(
+   *       Flow.keyBy((word) => word),
+   *       Flow.window("per-minute", {
+   *         assigner: Window.tumblingProcessingTime("1 minute"),
+   *         aggregate: Aggregate.count,
+   *         late: "drop",
+   *       }),
+   *       Flow.map(({ value }) => value),
+   *       Flow.to(counts),
+   *     ),
+   *   ],
+   * });
+   * const harness = TestHarness.make(job, { begins: new Date("2026-01-01T12:00:30Z") });
+   * harness.push(words, ["to", "to"]);
+   * harness.advanceTime("29 seconds");
+   * assert.deepEqual(harness.take(counts), []);
+   * harness.advanceTime("1 second");
+   * assert.deepEqual(harness.take(counts), [2]);
+   * ```
    */
   advanceTime(duration: Duration.Input): void {
     const millis = millisOf("advance the time", "duration", duration, notNegative);
@@ -287,6 +350,33 @@ export class TestHarness {
    *
    * @param job The job to start. Default: the same one. It must have the same name, and need no other services.
    * @throws {RangeError} If the job has another name.
+   *
+   * @example
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { Aggregate, Flow, Job, Sink, Source, Window } from "@weir/streams";
+   * import { TestHarness } from "@weir/streams/testing";
+   *
+   * const words = Source.array<string>("words", []);
+   * const counts = Sink.memory<string>("counts");
+   * const job = Job.make({
+   *   name: "words",
+   *   guarantee: "exactly-once",
+   *   flows: [
+   *     Flow.from(words).pipe(
+   *       Flow.keyBy((word) => word),
+   *       Flow.window("three", { assigner: Window.count(3), aggregate: Aggregate.count, late: "drop" }),
+   *       Flow.map(({ key, value }) => `${key}: ${value}`),
+   *       Flow.to(counts),
+   *     ),
+   *   ],
+   * });
+   * const harness = TestHarness.make(job);
+   * harness.push(words, ["to", "to"]);
+   * harness.restart();
+   * harness.push(words, ["to"]);
+   * assert.deepEqual(harness.take(counts), ["to: 3"]);
+   * ```
    */
   restart(job: Job<unknown> = this.#job): void {
     if (job.name !== this.#job.name) {
@@ -323,6 +413,31 @@ export class TestHarness {
    *
    * @param waitMax How long to wait. Default: 5 seconds.
    * @throws {StillWaiting} If it takes longer.
+   *
+   * @example
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { Effect } from "effect";
+   * import { Flow, Job, Sink, Source } from "@weir/streams";
+   * import { TestHarness } from "@weir/streams/testing";
+   *
+   * const words = Source.array<string>("words", []);
+   * const lengths = Sink.memory<number>("lengths");
+   * const job = Job.make({
+   *   name: "words",
+   *   guarantee: "exactly-once",
+   *   flows: [
+   *     Flow.from(words).pipe(
+   *       Flow.mapEffect((word) => Effect.promise(() => Promise.resolve(word.length))),
+   *       Flow.to(lengths),
+   *     ),
+   *   ],
+   * });
+   * const harness = TestHarness.make(job);
+   * harness.push(words, ["tea"]);
+   * await harness.settled();
+   * assert.deepEqual(harness.take(lengths), [3]);
+   * ```
    */
   async settled(waitMax: Duration.Input = settledMillisMax): Promise<void> {
     const looks = millisOf("wait for a job", "waitMax", waitMax, notNegative) / lookMillis;

@@ -10,7 +10,32 @@ import type { SinkRef } from "./harness.ts";
 import { replayed, type Tapes } from "./read-ahead.ts";
 import { watch, Watched } from "./watched-sink.ts";
 
-/** A job with sinks that are kept as they are, and what these hold. */
+/**
+ * A job with sinks that are kept as they are, and what these hold.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Effect } from "effect";
+ * import { Flow, Job, Sink, Source } from "@weir/streams";
+ * import { simulate, SimulationFailed } from "@weir/streams/testing";
+ *
+ * // A sink that does not look at the epoch, and so repeats rows after a crash.
+ * const make = () => {
+ *   const sent: Array<string> = [];
+ *   const sink = Sink.transactional("sent", {
+ *     encode: (word: string) => word,
+ *     byteLength: (row) => row.length,
+ *     open: (_context) =>
+ *       Effect.succeed({ marker: null, publish: ({ rows }) => Effect.sync(() => void sent.push(...rows)) }),
+ *   });
+ *   const words = Source.array("words", ["to", "be", "or", "not", "to", "be"]);
+ *   const job = Job.make({ name: "words", guarantee: "exactly-once", flows: [Flow.from(words).pipe(Flow.to(sink))] });
+ *   return { job, outputs: { sent: () => sent } };
+ * };
+ * await assert.rejects(simulate(make), SimulationFailed);
+ * ```
+ */
 export interface WithOutputs<R> {
   /** The job. */
   readonly job: Job<R>;
