@@ -15,6 +15,8 @@ export interface Outside {
   readonly disk: ModelDisk;
   /** What the sinks hold, by their names. A job that goes on with the work of another finds them as they were left. */
   readonly sinks: Map<string, Held>;
+  /** Servers that sources talk to, by the names of these. */
+  readonly servers: Map<string, unknown>;
   /** What the job's functions find in their context. */
   readonly services: Context.Context<never>;
 }
@@ -23,5 +25,5 @@ export interface Outside {
 export const outside = (): Outside => {
   const disk = modelDisk();
   const services = Context.add(Context.empty(), Files, disk) as Context.Context<never>;
-  return { kv: memoryKv(), disk, sinks: new Map(), services };
+  return { kv: memoryKv(), disk, sinks: new Map(), servers: new Map(), services };
 };

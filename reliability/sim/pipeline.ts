@@ -13,6 +13,8 @@ export interface Run {
   readonly metrics: JobMetrics;
   /** Whether sources were held up by a fault, so that splits were silent though they had something to say. */
   readonly sourcesFailed: boolean;
+  /** Whether there were processes that went on after others had taken the job over. */
+  readonly hadZombies: boolean;
 }
 
 /** A pipeline that was drawn, ready to be run in any number of worlds. */

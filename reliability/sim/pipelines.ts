@@ -1,5 +1,6 @@
 /** Every kind of random pipeline that takes part in simulations. A new one is one more entry. */
 import type { Pipeline } from "./pipeline.ts";
+import { acknowledgedPipeline } from "./pipelines/acknowledged.ts";
 import { bulkyPipeline } from "./pipelines/bulky.ts";
 import { clockPipeline } from "./pipelines/clock.ts";
 import { livePipeline } from "./pipelines/live.ts";
@@ -14,4 +15,5 @@ export const pipelines: ReadonlyArray<Pipeline<any>> = [
   clockPipeline,
   resentPipeline,
   bulkyPipeline,
+  acknowledgedPipeline,
 ];

@@ -101,7 +101,8 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
     const summary = reports.at(-1)!.summary;
     assert.ok(summary !== null, "a process came to the end");
     const sourcesFailed = reports.some(({ fired }) => fired.some(({ port }) => port === "read"));
-    return { metrics: summary.metrics, sourcesFailed };
+    const hadZombies = reports.some(({ fired }) => fired.some(({ kind }) => zombieKinds.includes(kind)));
+    return { metrics: summary.metrics, sourcesFailed, hadZombies };
   };
   /** Goes through all passes, and checks what is left of it. */
   const live = (what: string, faultsOf: ReadonlyArray<ReadonlyArray<Fault>>): Lived => {
