@@ -5,18 +5,23 @@
  */
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { Cause, Effect, Exit, Option, References, Schedule } from "effect";
+import { DatabaseSync } from "node:sqlite";
+import { denoKv } from "../src/kv-state/deno-kv.ts";
+import type { Kv } from "../src/kv-state/kv.ts";
 import { below } from "./random.ts";
+import { tableOf } from "./outputs.ts";
 import { copyFolder } from "./verify.ts";
 
 /** How many numbers the job reads, and how many an epoch has. */
 const counts = { numbers: 600, epoch: 24 };
-/** After which epoch the files are taken that are damaged. */
-const takenAfter = { first: 6, second: 20 };
+/** After which epoch the files are taken that are damaged. From 20 to 21 it is one bit. */
+const takenAfter = { first: 6, second: 21 };
 /** How long a run may take before it counts as one that hangs. */
 const runMillisMax = 20_000;
 
 /** Something that keeps state in all the ways there are: windows that fire once, again and again, and what was seen. */
 const numbersJob = (folder: string, onPublish: (epoch: number) => void = () => {}): Job.Job<never> => {
+  let toldEpoch = 0;
   const numbers = Flow.from(Source.generate("numbers", {
     seed: 5,
     count: counts.numbers,
@@ -49,21 +54,53 @@ const numbersJob = (folder: string, onPublish: (epoch: number) => void = () => {
     Flow.deduplicate("once", { within: "1 minute", late: "drop" }),
     Flow.map(({ key, index }) => `${key} first as ${index}`),
   );
+  const latest = keyed.pipe(Flow.to(Sink.table<{ readonly key: number; readonly index: number }>("latest", {
+    path: `${folder}/latest.kv`,
+    key: ({ key }) => [key],
+    value: ({ index }) => index,
+    kv: { open: (location) => Effect.map(denoKv.open(location), (kv) => afterTold(kv, () => toldEpoch)) },
+  })));
   const to = (name: string) => Sink.ndjson<string>(name, { path: `${folder}/${name}.ndjson` });
   const told = numbers.pipe(Flow.to(Sink.idempotent<unknown, number>("told", {
     encode: () => 1,
     byteLength: () => 1,
-    open: () => Effect.succeed({ marker: null, publish: ({ epoch }) => Effect.sync(() => onPublish(epoch)) }),
+    open: () =>
+      Effect.succeed({
+        marker: null,
+        publish: ({ epoch }) =>
+          Effect.sync(() => {
+            onPublish(epoch);
+            toldEpoch = epoch;
+          }),
+      }),
   })));
   return Job.make({
     name: "numbers",
     guarantee: "exactly-once",
-    flows: [running.pipe(Flow.to(to("running"))), sums.pipe(Flow.to(to("sums"))), once.pipe(Flow.to(to("once"))), told],
+    flows: [
+      running.pipe(Flow.to(to("running"))),
+      sums.pipe(Flow.to(to("sums"))),
+      once.pipe(Flow.to(to("once"))),
+      latest,
+      told,
+    ],
   });
 };
 
 /** Which of the files are damaged. */
 export type Base = keyof Omit<Sound, "outputs">;
+
+/** A store whose rows wait until the epoch has been told of, so that the files are always taken before. */
+const afterTold = (kv: Kv, told: () => number): Kv => ({
+  ...kv,
+  commit: (commit) =>
+    Effect.gen(function* () {
+      const last = commit.mutations.at(-1)!;
+      const { epoch } = (last.type === "set" ? last.value : null) as Sink.TableMarker;
+      while (commit.mutations.length > 1 && told() < epoch) yield* Effect.sleep(1);
+      return yield* kv.commit(commit);
+    }),
+});
 
 /** How a run over damaged files has ended. */
 export type Outcome =
@@ -75,10 +112,11 @@ export type Outcome =
   /** With a defect, or not at all. */
   | { readonly ended: "broken"; readonly message: string };
 
-const outputsOf = (folder: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    ["running", "sums", "once"].map((name) => [name, Deno.readTextFileSync(`${folder}/${name}.ndjson`)]),
-  );
+const outputsOf = async (folder: string): Promise<Readonly<Record<string, string>>> => {
+  const outputs: Record<string, string> = {};
+  for (const name of ["running", "sums", "once"]) outputs[name] = Deno.readTextFileSync(`${folder}/${name}.ndjson`);
+  return { ...outputs, latest: JSON.stringify((await tableOf(`${folder}/latest.kv`, "latest")).rows) };
+};
 
 const exitOf = (folder: string, onPublish?: (epoch: number) => void): Promise<Exit.Exit<unknown, Job.JobError>> => {
   const running = Job.run(numbersJob(folder, onPublish), {
@@ -137,7 +175,7 @@ export const makeSound = async (folder: string): Promise<Sound> => {
   });
   take(at("both"), at("main"));
   await checkpoint(at("main"));
-  return { log: at("log"), main: at("main"), both: at("both"), outputs: outputsOf(at("first")) };
+  return { log: at("log"), main: at("main"), both: at("both"), outputs: await outputsOf(at("first")) };
 };
 
 /** Copies sound files, damages the copy, and runs the job over it. */
@@ -155,7 +193,7 @@ export const runDamaged = async (
     if (error === undefined || !isJobError(error)) return { ended: "broken", message: Cause.pretty(exit.cause) };
     return { ended: "refused", error: error._tag, message: error.message };
   }
-  const outputs = outputsOf(folder);
+  const outputs = await outputsOf(folder);
   const differs = Object.keys(outputs).find((name) => outputs[name] !== sound.outputs[name]);
   return differs === undefined ? { ended: "exact" } : { ended: "wrong", differs };
 };
@@ -195,4 +233,12 @@ export const flipStored = (random: () => number) => async (folder: string): Prom
   const { key, value } = entries[below(random, entries.length)];
   await kv.set(key, flipBit(random)(value));
   kv.close();
+};
+
+/** Flips one bit of the marker of a table, below the store: there it is a value like any other. */
+export const flipMarker = (random: () => number) => (folder: string): void => {
+  using database = new DatabaseSync(`${folder}/latest.kv`);
+  const found = database.prepare("SELECT k, v FROM kv WHERE instr(k, CAST('weir' AS BLOB)) > 0").get()!;
+  const value = flipBit(random)(found["v"] as Uint8Array<ArrayBuffer>);
+  database.prepare("UPDATE kv SET v = ? WHERE k = ?").run(value, found["k"]);
 };

@@ -376,6 +376,14 @@ export class TableWriter {
           `up to epoch ${published}: current value is ${found.rows}`,
       );
     }
+    // Every epoch that is published has rows, so a marker that moved without any was not moved by a table.
+    if (found.complete && found.epoch > published && found.rows === publishedOffset.rows) {
+      return this.#refuse(
+        0,
+        `Cannot open table "${this.name}" in "${this.path}" as it must hold more than the ${found.rows} rows of epoch ` +
+          `${published} once it is further on: current value is epoch ${found.epoch} with ${found.rows} rows`,
+      );
+    }
     return null;
   }
 
