@@ -201,6 +201,35 @@ Deno.test("a malformed row is rejected with its bytes, its column and where it b
   });
 });
 
+Deno.test("a carriage return is kept in quotes, and is never dropped outside of them", () =>
+  withFile('a,b\n1,2\n\r3,4\n5,6\r\r\n"7\r",8\r\n\r\r\n9,"\r10"\n', async (path) => {
+    const stray = (byte: number) =>
+      `is not CSV: a carriage return outside quotes ends no line by itself (record at byte ${byte})`;
+    assert.deepEqual(reasonsOf(await readAll(table(path), path)), [
+      { a: "1", b: "2" },
+      stray(8),
+      stray(13),
+      { a: "7\r", b: "8" },
+      stray(27),
+      { a: "9", b: "\r10" },
+    ]);
+  }));
+
+Deno.test("a byte order mark is part of a field wherever it is not the beginning of the file", () =>
+  withFile('a,b\nx"x,0\n\uFEFF1,2\n\uFEFFy"y,0\n\uFEFF3,4\n', async (path) => {
+    const reads = reasonsOf(await readAll(table(path), path));
+    assert.deepEqual([reads[1], reads[3]], [{ a: "\uFEFF1", b: "2" }, { a: "\uFEFF3", b: "4" }]);
+  }));
+
+// 1,"a          line 1 is refused: the second field of its record is never closed
+// b","c         line 2 is refused for itself: a quote within a field, and then one that opens the next
+// 2,3
+Deno.test("after a refused line all that comes is looked at anew", () =>
+  withFile('a,b\n1,"a\nb","c\n2,3\n', async (path) => {
+    const open = (byte: number) => `has a quoted field that does not end before the file does (record at byte ${byte})`;
+    assert.deepEqual(reasonsOf(await readAll(table(path), path)), [open(4), open(9), { a: "2", b: "3" }]);
+  }));
+
 Deno.test("a row that is not UTF-8 is rejected, whatever else is in its block", () => {
   const before = bytesOf("a,b\n1,2\n");
   const after = bytesOf("3,4\n");
@@ -347,7 +376,7 @@ const write = ({ width, rows, delimiter, ending, lastRowEnds, mark, lead }: {
 }): { readonly text: string; readonly records: ReadonlyArray<Record<string, string>>; readonly ends: number[] } => {
   const names = ["a", "b c", '"quoted"', "line\nbreak"].slice(0, width);
   const quote = (text: string, quoted: boolean): string =>
-    quoted || width === 1 || /["\r\n,;\t|\uFEFF]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    quoted || width === 1 || /["\r\n,;\t|]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const values = rows.map((row) => row.slice(0, width).map(([text, quoted]) => [text.toWellFormed(), quoted] as const));
   if (lead !== null) values.unshift(names.map((_, i) => [i === 0 ? "-".repeat(blockBytes - lead) : "", false]));
   const header = `${mark ? "\uFEFF" : ""}${names.map((name) => quote(name, false)).join(delimiter)}${ending}`;
@@ -517,7 +546,7 @@ Deno.test("a line of ten megabytes is rejected without being held", () =>
   }));
 
 /** A disk in memory that hands out seven bytes at a time. `onInfo` runs before it is asked what a path names. */
-const smallDisk = (onInfo: (path: string) => void = () => {}) => {
+const smallDisk = (onInfo: (path: string) => void = () => {}, tellsTime = true) => {
   const files = new Map<string, { readonly identity: string; bytes: Uint8Array }>();
   let made = 0;
   let open = 0;
@@ -525,8 +554,8 @@ const smallDisk = (onInfo: (path: string) => void = () => {}) => {
     sizeBytes: bytes.length,
     identity,
     isFile: true,
-    madeMillis: Number(identity),
-    modifiedMillis: Number(identity),
+    madeMillis: tellsTime ? Number(identity) : null,
+    modifiedMillis: tellsTime ? Number(identity) : 0,
   });
   const missing = new FileError({ message: "there is no file", reason: "missing", cause: null });
   const system: FileSystem = {
@@ -603,6 +632,24 @@ Deno.test("every operation on a file goes through the port, so that another disk
     for (const at of [0, 1, 150, 298]) assert.deepEqual(await read(whole[at][1]), whole.slice(at + 1));
     assert.equal(disk.open(), 0, "all files are closed");
   }
+});
+
+Deno.test("where a disk does not tell when files were made, their numbers tell their order", async () => {
+  const disk = smallDisk(undefined, false);
+  disk.add("d/f.4", "0\n");
+  disk.add("d/f", "5\n");
+  disk.add("d/f.1", "4\n");
+  disk.add("d/f.2", "3\n");
+  disk.add("d/f.10", "-1\n");
+  disk.add("d/f.3", "1\n2\n");
+  const batches = await Effect.runPromise(
+    followed("d/f").read("d/f", "2@6", 10).pipe(
+      Stream.takeUntil(({ lag }) => lag === 0),
+      Stream.runCollect,
+      Effect.provideService(Files, disk.system),
+    ),
+  );
+  assert.deepEqual(recordsOf(flatten(batches)), [2, 3, 4, 5]);
 });
 
 // f      1      renamed to f.1 …   3        ← the follower sees that the new file has been begun,
@@ -743,11 +790,13 @@ const readAvailable = async (
 /** Reads on in a followed file, for as long as its test goes on. */
 const reading = (source: AnySource, path: string, from: Source.Position | null = null) => {
   const reads: Array<Read> = [];
+  const lags: Array<number | undefined> = [];
   let isQuiet = false;
   const fiber = Effect.runFork(
     Stream.runForEach(source.read(path, from, 100), (batch) =>
       Effect.sync(() => {
         reads.push(...flatten([batch]));
+        lags.push(batch.lag);
         isQuiet = batch.lag === 0;
       })),
   );
@@ -759,6 +808,7 @@ const reading = (source: AnySource, path: string, from: Source.Position | null =
   };
   return {
     reads,
+    lags,
     /** Waits until so many records have been read and it says that this is all. */
     records: (count: number) => until(() => reads.length >= count && isQuiet),
     until,
@@ -812,6 +862,17 @@ Deno.test("a followed file says with a lag of 0 that this is all, and can be rea
     }
     // Before it was followed its positions were offsets.
     assert.deepEqual(recordsOf(await readAvailable(source, path, 4)), [3, 4]);
+  }));
+
+Deno.test("the lag of a followed file is what is known to be behind a batch", () =>
+  withFile(numbers(0, 10), async (path) => {
+    const reader = reading(followed(path), path);
+    await reader.records(10);
+    await append(path, numbers(100, 450));
+    await reader.records(360);
+    // The first batch comes before the file is looked at again.
+    assert.deepEqual(reader.lags.slice(-3), [150 * 4, 50 * 4, 0]);
+    await reader.stop();
   }));
 
 Deno.test("a writer that goes on is not chased", () =>
@@ -878,7 +939,7 @@ Deno.test("a rotated file is read to its end, with what its writer adds late, be
     await reader.records(2);
     await Deno.rename(path, `${path}.1`);
     await append(path, "");
-    await aMoment();
+    for (let looks = 0; looks < 10; looks++) await aMoment();
     await append(`${path}.1`, "3\n");
     await reader.records(3);
     await append(path, "4\n");

@@ -354,7 +354,7 @@ export class Rows {
     const cuts = this.#cuts;
     if (after - first === 1) return this.#decodeAlone(cuts[first]);
     const text = this.#text(cuts[first].start, cuts[after - 1].next);
-    const rows = text === null ? null : parse(text, this.#delimiter);
+    const rows = text === null ? null : parse(text, this.#delimiter, "blank lines are skipped");
     if (rows !== null && Result.isSuccess(rows) && rows.success.length === after - first) {
       for (let i = first; i < after; i++) cuts[i].cells = rows.success[i - first];
       return;
@@ -371,11 +371,11 @@ export class Rows {
       cut.problem = { words: `is not UTF-8: "${excerpt.slice(0, excerptCharactersMax)}"`, column: null };
       return;
     }
-    const rows = parse(text, this.#delimiter);
+    const rows = parse(text, this.#delimiter, "blank lines count");
     if (Result.isFailure(rows)) {
       const { message, column } = rows.failure;
       cut.problem = { words: `is not CSV: ${message[0].toLowerCase()}${message.slice(1)}`, column: column ?? null };
-    } else if (rows.success.length !== 1) {
+    } else if (rows.success.length !== 1 || text.endsWith("\r")) {
       cut.problem = { words: "is not CSV: a carriage return outside quotes ends no line by itself", column: null };
     } else {
       cut.cells = rows.success[0];
@@ -391,11 +391,19 @@ export class Rows {
   }
 }
 
-/** The records in a text. Blank lines are none. */
-const parse = (text: string, delimiter: string): Result.Result<ReadonlyArray<Csv.Row>, Csv.CsvError> =>
-  Effect.runSync(Effect.result(Stream.runCollect(
-    // A byte order mark is part of a field but at the beginning of the file, and is skipped there before.
-    Stream.make(text.startsWith(byteOrderMark) ? `\n${text}` : text).pipe(
-      Stream.pipeThroughChannel(Csv.decodeString({ delimiter, maxRecordSize: Infinity, ignoreEmptyLines: true })),
+/** The records in a text. */
+const parse = (
+  text: string,
+  delimiter: string,
+  blankLines: "blank lines count" | "blank lines are skipped",
+): Result.Result<ReadonlyArray<Csv.Row>, Csv.CsvError> => {
+  const ignoreEmptyLines = blankLines === "blank lines are skipped";
+  // A byte order mark is part of a field but at the beginning of the file, where it is not handed over.
+  const isMarked = text.startsWith(byteOrderMark);
+  const rows = Effect.runSync(Effect.result(Stream.runCollect(
+    Stream.make(isMarked ? `\n${text}` : text).pipe(
+      Stream.pipeThroughChannel(Csv.decodeString({ delimiter, maxRecordSize: Infinity, ignoreEmptyLines })),
     ),
   )));
+  return isMarked && !ignoreEmptyLines ? Result.map(rows, (all) => all.slice(1)) : rows;
+};
