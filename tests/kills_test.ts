@@ -41,7 +41,7 @@ Deno.test("a hundred kills lose no acknowledged epoch, and the outputs are those
 // second                   claim |----|----|----| ended
 Deno.test("a process that starts while another runs the job takes it over, and the other one ends as fenced", () =>
   inFolder(async (folder) => {
-    const undisturbed = await runUndisturbed(folder, seed, 2 * fewReadings);
+    const undisturbed = await runUndisturbed(folder, seed, 4 * fewReadings);
     const job = { folder: `${folder}/job`, files: undisturbed.files };
     const first = startWorker(job.folder, job.files);
     await first.hasTold(1);
