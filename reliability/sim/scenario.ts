@@ -91,7 +91,8 @@ const settings: fc.Arbitrary<Setting> = fc.record({
 const coarser = (pipeline: string, setting: Setting): Setting =>
   pipeline !== "long" ? setting : {
     ...setting,
-    batchRecordsMax: Math.max(64, setting.batchRecordsMax),
+    // Which a turn of 1,024 records is no multiple of.
+    batchRecordsMax: Math.max(100, setting.batchRecordsMax),
     epochRecordsMax: Math.max(400, setting.epochRecordsMax),
     epochMillis: Math.max(1_000, setting.epochMillis),
   };

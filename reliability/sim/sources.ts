@@ -78,8 +78,10 @@ const rejecting: SourceKind = {
         Stream.suspend(() => {
           const all = things(split);
           const batches: Array<Source.SourceBatch<Item>> = [];
-          for (let at = Number(from ?? 0); at < all.length; at += batchRecordsMax) {
-            const records = all.slice(at, at + batchRecordsMax);
+          for (let at = Number(from ?? 0), size; at < all.length; at += size) {
+            // Batches of any size, so that the job often takes a part of one.
+            size = 1 + at * 7 % batchRecordsMax;
+            const records = all.slice(at, at + size);
             batches.push({ records, positions: records.map((_, k) => at + k + 1) });
           }
           return Stream.fromIterable(batches);
