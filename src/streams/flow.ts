@@ -286,7 +286,8 @@ export const sideOutput = <A, R2, S2 extends End>(
 /**
  * Handles the errors of the flow so far: records that do not match their Schema, and failures of `mapEffect`.
  *
- * - a sink, or a flow to one: each becomes a dead letter with its coordinates
+ * - a sink, or a flow to one: each becomes a dead letter with its coordinates. `Sink.deadLetters` keeps them where they can
+ *   be listed and retried
  * - `"fail"`: the first one fails the job
  * - `"drop"`: they are counted and dropped
  *
