@@ -8,7 +8,7 @@ import { Draw, type Origin } from "./draw.ts";
 import { kindOf, type Target } from "./target.ts";
 
 /** How long one input may take, in milliseconds. A busy machine takes its time, so it is far above what any needs. */
-const inputMillisMax = 5_000;
+const inputMillisMax = 20_000;
 
 /** After how many inputs memory is looked at. */
 const looksEveryInputs = 64;

@@ -50,7 +50,7 @@ const check = (draw: Draw): string => {
   const whole = cut(bytes, 0, recordBytesMax, () => blockBytes);
   if (isSound) assert.deepEqual(whole.map(([, cells]) => cells), records);
   // A byte at a time would take for ever where there are many of them.
-  const leastPiece = Math.ceil(bytes.length / 500);
+  const leastPiece = Math.ceil(bytes.length / 300);
   const pieceMax = draw.oneOf([1, 5, 100, 4_096]);
   assert.deepEqual(cut(bytes, 0, recordBytesMax, () => leastPiece + draw.below(pieceMax)), whole, "in pieces");
   if (whole.length > 0) {

@@ -107,7 +107,7 @@ export const serverEvents: Target = {
     const sound = new TextEncoder().encode(draw.list(4, fields).join("\n\n") + draw.oneOf(["", "\n\n", "\r\r"]));
     const bytes = draw.note("bytes", draw.once(3) ? sound : mutated(draw, sound));
     const whole = eventsOf(bytes, () => bytes.length);
-    const leastPiece = Math.ceil(bytes.length / 500);
+    const leastPiece = Math.ceil(bytes.length / 300);
     const pieceMax = draw.oneOf([1, 5, 100]);
     assert.deepEqual(eventsOf(bytes, () => leastPiece + draw.below(pieceMax)), whole);
     let rejected = 0;
