@@ -224,11 +224,21 @@ Deno.test("a byte order mark is part of a field wherever it is not the beginning
 // 1,"a          line 1 is refused: the second field of its record is never closed
 // b","c         line 2 is refused for itself: a quote within a field, and then one that opens the next
 // 2,3
-Deno.test("after a refused line all that comes is looked at anew", () =>
-  withFile('a,b\n1,"a\nb","c\n2,3\n', async (path) => {
+Deno.test("after a refused line all that comes is looked at anew", async () => {
+  await withFile('a,b\n1,"a\nb","c\n2,3\n', async (path) => {
     const open = (byte: number) => `has a quoted field that does not end before the file does (record at byte ${byte})`;
     assert.deepEqual(reasonsOf(await readAll(table(path), path)), [open(4), open(9), { a: "2", b: "3" }]);
-  }));
+  });
+  const rows = Array.from({ length: 20 }, (_, i) => `${i},x`);
+  await withFile(`a,b\n1,"a\nb","c\n${rows.join("\n")}\n`, async (path) => {
+    const open = (byte: number) => `has a quoted field that does not end within 20 bytes (record at byte ${byte})`;
+    assert.deepEqual(reasonsOf(await readAll(table(path, { recordBytesMax: 20 }), path)), [
+      open(4),
+      open(9),
+      ...rows.map((_, i) => ({ a: String(i), b: "x" })),
+    ]);
+  });
+});
 
 Deno.test("a row that is not UTF-8 is rejected, whatever else is in its block", () => {
   const before = bytesOf("a,b\n1,2\n");
