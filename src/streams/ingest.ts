@@ -270,7 +270,11 @@ export const runIngest = (
         }
       }
       const reader = choose();
-      if (reader !== null) yield* reader.start();
+      if (reader !== null && !reader.started) {
+        yield* reader.start();
+        // It may have been read to its end meanwhile, which is noted only where it is its turn.
+        continue;
+      }
       if (reader === null || !isReady(reader)) {
         yield* afterWaking(control.signal.wait);
         continue;
