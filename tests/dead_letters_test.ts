@@ -184,6 +184,10 @@ Deno.test("a corrected schema and corrected code let retried letters pass, and t
   await runOn(kv, jobOf(kv, lines, out, { schema: lenient }));
   assert.deepEqual(out.values(), [1, 4, 2, 30, 50]);
   assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2]);
+  // The next run clears away what this one may still have needed.
+  await runOn(kv, jobOf(kv, lines, out));
+  const kept = kv.entries(path).map(({ key }) => key).filter(([first]) => first !== "weir");
+  assert.deepEqual(kept, [["letters", 2]]);
 });
 
 Deno.test("a letter whose retry fails is a letter again, with its tries, its bytes and where it first came from", async () => {

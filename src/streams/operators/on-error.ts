@@ -75,8 +75,10 @@ export class OnErrorOperator implements Receiver, Stateful {
 /** What was thrown or, where a sink could not keep that, or to look at it might throw anew, an error with its words. */
 const copyable = ({ error, reason }: Letter): unknown => {
   try {
-    structuredClone(error);
-    if (error instanceof Error) void `${error.message}${error.stack}`;
+    // Of most errors it is known without making a copy.
+    const isPlain = error instanceof Error && typeof error.message === "string" && error.cause === undefined &&
+      typeof error.stack === "string";
+    if (!isPlain) structuredClone(error);
     return error;
   } catch {
     return new Error(reason);

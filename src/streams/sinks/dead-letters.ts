@@ -8,7 +8,6 @@
  * @module
  */
 import { Effect } from "effect";
-import { serialize } from "node:v8";
 import { recordBytesMax } from "../../actors/record-bytes.ts";
 import { SinkError } from "../../exactly-once/errors.ts";
 import type { ForfeitedOutput, Idempotent, Publication, Sink } from "../../exactly-once/sink.ts";
@@ -42,7 +41,7 @@ export interface DeadLettersOptions {
   readonly kv?: KvProvider;
 }
 
-/** The bytes kept free for what is only known when a letter is published: where its record came from at first. */
+/** The bytes kept free for names and numbers, and for where the record of a retry came from at first. */
 const firstBytesMax = 4_096;
 
 /**
@@ -132,7 +131,10 @@ const bodyOf = ({ error: _, raw, ...letter }: DeadLetter<unknown>): LetterBody =
   return body;
 };
 
-const bytesOf = (body: LetterBody): number => serialize(body).byteLength + firstBytesMax;
+/** The bytes that a letter takes at most: a character may take two. */
+const bytesOf = ({ source, split, position, operator, reason, raw }: LetterBody): number =>
+  raw.length + 2 * (source.length + split.length + operator.length + reason.length + String(position).length) +
+  firstBytesMax;
 
 /** The rows of an epoch: each letter under its number, and with its history if it is that of a retry. */
 const rowsOf = (

@@ -136,6 +136,8 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
         const store = yield* kv.open(path);
         const info = yield* ensureInfo(store, null);
         if (retriesSplit(info) !== split) return Stream.fail(unknownSplit(name, split, [retriesSplit(info)]));
+        // Before anything is read, all that was committed has been published.
+        yield* patiently(forget(store, first));
         let position = first;
         let hasSaidAll = false;
         const pull: Effect.Effect<readonly [SourceBatch<A>], SourceError> = Effect.gen(function* () {
@@ -165,7 +167,10 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
       Effect.forEach(positions, ([split, position]) => {
         const before = stored.get(split);
         if (typeof position !== "number" || position === before) return Effect.void;
-        return patiently(withStore((store) => settle(store, before ?? 0, position))).pipe(
+        return patiently(withStore((store) =>
+          // An epoch was committed since `before` was, so the one of `before` has been published.
+          Effect.andThen(forget(store, before ?? 0), settle(store, position))
+        )).pipe(
           Effect.mapError(failure(split, position)),
           Effect.andThen(Effect.sync(() => stored.set(split, position))),
         );
@@ -231,13 +236,13 @@ const gone = (source: string, split: string, path: string, position: number): So
   );
 
 /**
- * Notes that the retries up to `position` are part of the job's state, and forgets those up to `before`: the letters that
- * became of them have been published since, and had to find them there.
+ * Forgets the retries up to a position, with their letters. What became of them must have been published: a letter that
+ * fails again has to find the one that it was.
  */
-const settle = (store: Kv, before: number, position: number): Effect.Effect<void, KvError> =>
+const forget = (store: Kv, upTo: number): Effect.Effect<void, KvError> =>
   Effect.gen(function* () {
     for (;;) {
-      const range = { prefix: retriesPrefix, end: retryKey(before + 1) };
+      const range = { prefix: retriesPrefix, end: retryKey(upTo + 1) };
       const entries = yield* store.list(range, forgottenMax);
       if (entries.length === 0) break;
       // The number is under the seal; one that is damaged leaves its letter where it is.
@@ -252,8 +257,10 @@ const settle = (store: Kv, before: number, position: number): Effect.Effect<void
         ));
       yield* store.commit({ checks: [], mutations: mutations.flat() });
     }
-    yield* store.commit({
-      checks: [],
-      mutations: [{ type: "set", key: settledKey, value: sealed(settledKey, position) }],
-    });
   });
+
+/** Notes that the retries up to a position are part of the job's state: their letters are not shown any more. */
+const settle = (store: Kv, position: number): Effect.Effect<void, KvError> =>
+  Effect.asVoid(
+    store.commit({ checks: [], mutations: [{ type: "set", key: settledKey, value: sealed(settledKey, position) }] }),
+  );
