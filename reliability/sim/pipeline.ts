@@ -13,6 +13,8 @@ export interface Run {
   readonly metrics: JobMetrics;
   /** Whether sources were held up by a fault, so that splits were silent though they had something to say. */
   readonly sourcesFailed: boolean;
+  /** Whether there was more than one run: in one of what is available, splits without news count as idle. */
+  readonly inPasses: boolean;
   /** Whether there were processes that went on after others had taken the job over. */
   readonly hadZombies: boolean;
 }

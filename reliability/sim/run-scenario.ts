@@ -102,7 +102,7 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
     assert.ok(summary !== null, "a process came to the end");
     const sourcesFailed = reports.some(({ fired }) => fired.some(({ port }) => port === "read"));
     const hadZombies = reports.some(({ fired }) => fired.some(({ kind }) => zombieKinds.includes(kind)));
-    return { metrics: summary.metrics, sourcesFailed, hadZombies };
+    return { metrics: summary.metrics, sourcesFailed, inPasses: passes > 0, hadZombies };
   };
   /** Goes through all passes, and checks what is left of it. */
   const live = (what: string, faultsOf: ReadonlyArray<ReadonlyArray<Fault>>): Lived => {
