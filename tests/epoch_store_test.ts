@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { claimKey } from "../src/exactly-once/claim.ts";
 import { flipAttemptsMax } from "../src/exactly-once/commit.ts";
+import { type CollectedEpoch, EpochCollector, type EpochShare } from "../src/exactly-once/epoch-collector.ts";
 import type { EpochCommit, EpochOutput, EpochStore, UnpublishedOutput } from "../src/exactly-once/epoch-store.ts";
 import { Fenced } from "../src/exactly-once/errors.ts";
 import { inspect } from "../src/exactly-once/inspect.ts";
@@ -700,3 +701,24 @@ onEveryStore(
     );
   },
 );
+
+// round     1    2    3
+// actor 0   a1   a2
+// actor 1   b1        b3     it is done first
+Deno.test("the rows of an epoch are in the order of their rounds, then of the actors, whoever is done first", () => {
+  const collected: Array<CollectedEpoch> = [];
+  const collector = new EpochCollector(2, (epoch) => void collected.push(epoch));
+  const share = (rows: ReadonlyArray<string>, rounds: ReadonlyArray<number>): EpochShare => ({
+    deltas: [],
+    snapshots: [],
+    outputs: [{ sink: "out", rows, rounds, bytes: rows.length }],
+  });
+  collector.add(1, 1, false, share(["b1", "b3"], [1, 3]));
+  assert.deepEqual(collected, []);
+  collector.add(0, 1, false, share(["a1", "a2"], [1, 2]));
+  assert.deepEqual(collected.map(({ outputs }) => outputs), [[{
+    sink: "out",
+    rows: ["a1", "b1", "a2", "b3"],
+    bytes: 4,
+  }]]);
+});

@@ -682,9 +682,7 @@ const order: ReadonlyArray<Mutant> = [
     "the rows of an epoch are in the order of their rounds",
     "src/exactly-once/epoch-collector.ts",
     ["return all.sort((a, b) => a.round - b.round).map(({ row }) => row);", "return all.map(({ row }) => row);"],
-    "properties",
-    "running",
-    "sinks",
+    "epoch_store",
   ),
   mutant(
     "order-ranks",
