@@ -10,8 +10,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Killed, killInLanes, runUndisturbed } from "./killing.ts";
-import { unlessMissing } from "./outputs.ts";
+import { type Killed, killInLanes, runUndisturbed } from "./kills/killing.ts";
+import { unlessMissing } from "./kills/outputs.ts";
 
 /** Every how many kills a line says how far it is. */
 const progressKills = 50;

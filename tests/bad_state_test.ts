@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
-import { writeReadings } from "../reliability/readings.ts";
+import { writeReadings } from "../reliability/kills/readings.ts";
 import { openEpochStore } from "../src/exactly-once/open-epoch-store.ts";
 import { IncompatibleState } from "../src/kv-state/errors.ts";
 import type { KvProvider } from "../src/kv-state/kv.ts";
@@ -472,7 +472,7 @@ const endOf = async (command: string, args: ReadonlyArray<string>): Promise<Said
   return JSON.parse(last);
 };
 
-const worker = `${root}reliability/worker.ts`;
+const worker = `${root}reliability/kills/worker.ts`;
 const runArgs = ["run", "--quiet", "--no-prompt", "--no-check"];
 
 /** Runs a worker in a folder that has its input. */

@@ -12,8 +12,8 @@ import {
   runDamaged,
   type Sound,
   zeroRange,
-} from "../reliability/damage.ts";
-import { randomOf } from "../reliability/random.ts";
+} from "../reliability/kills/damage.ts";
+import { randomOf } from "../reliability/kills/random.ts";
 import type { Sink } from "@weir/streams";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);

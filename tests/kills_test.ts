@@ -1,9 +1,9 @@
 /** Processes that are killed, taken over and woken from the dead, over real files. */
 import assert from "node:assert/strict";
-import { killInLanes, runUndisturbed } from "../reliability/killing.ts";
-import { startWorker } from "../reliability/process.ts";
-import { below, randomOf } from "../reliability/random.ts";
-import { verifyEnded, verifyKilled } from "../reliability/verify.ts";
+import { killInLanes, runUndisturbed } from "../reliability/kills/killing.ts";
+import { startWorker } from "../reliability/kills/process.ts";
+import { below, randomOf } from "../reliability/kills/random.ts";
+import { verifyEnded, verifyKilled } from "../reliability/kills/verify.ts";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
 

@@ -6,8 +6,8 @@
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
 import { Cause, Effect, Exit, Option, References, Schedule } from "effect";
 import { DatabaseSync } from "node:sqlite";
-import { denoKv } from "../src/kv-state/deno-kv.ts";
-import type { Kv } from "../src/kv-state/kv.ts";
+import { denoKv } from "../../src/kv-state/deno-kv.ts";
+import type { Kv } from "../../src/kv-state/kv.ts";
 import { below } from "./random.ts";
 import { tableOf } from "./outputs.ts";
 import { copyFolder } from "./verify.ts";

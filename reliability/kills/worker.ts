@@ -3,7 +3,7 @@
  * has ended.
  *
  * ```sh
- * deno run -P=kills reliability/worker.ts FOLDER INPUT
+ * deno run -P=kills reliability/kills/worker.ts FOLDER INPUT
  * ```
  *
  * @module

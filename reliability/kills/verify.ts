@@ -8,8 +8,8 @@
 import assert from "node:assert/strict";
 import { Job } from "@weir/streams";
 import { Effect } from "effect";
-import { inspect } from "../src/exactly-once/inspect.ts";
-import { denoKv } from "../src/kv-state/deno-kv.ts";
+import { inspect } from "../../src/exactly-once/inspect.ts";
+import { denoKv } from "../../src/kv-state/deno-kv.ts";
 import { readingsJob, runOptions } from "./job.ts";
 import { answerOf, fileNames, linesOf, tableNames, tableOf, unlessMissing } from "./outputs.ts";
 import type { InputFile } from "./readings.ts";

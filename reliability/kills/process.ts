@@ -17,7 +17,7 @@ export interface Worker {
   readonly end: Promise<Extract<Said, { say: "ended" | "failed" }> | null>;
 }
 
-const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
 /** Starts a process that runs the job over some files, its output and state in a folder. */
 export const startWorker = (folder: string, files: ReadonlyArray<InputFile>): Worker => {
@@ -31,7 +31,7 @@ export const startWorker = (folder: string, files: ReadonlyArray<InputFile>): Wo
       "--cached-only",
       `--allow-read=${[folder, ...inputs].join(",")}`,
       `--allow-write=${folder}`,
-      `${root}reliability/worker.ts`,
+      `${root}reliability/kills/worker.ts`,
       folder,
       ...inputs,
     ],
