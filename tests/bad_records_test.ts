@@ -4,6 +4,7 @@
  * Each record of a job is in exactly one place in the end: in = out + late + dead + dropped.
  */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Cause, Effect, Exit, Option, Schema, SchemaTransformation, Stream } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
@@ -572,6 +573,17 @@ Deno.test("a table takes any texts and numbers as keys, and of equal keys the la
       [0, "last"],
       [NaN, 15],
     ]),
+  );
+});
+
+Deno.test("whatever order rows come in, NaN among their keys, of equal keys the last stands", async () => {
+  const key = fc.constantFrom<number | string>(NaN, -Infinity, -1, 0, 1, 2, 5, Infinity, "a");
+  await fc.assert(
+    fc.asyncProperty(fc.array(key, { minLength: 50, maxLength: 200, size: "max" }), async (keys) => {
+      const { table } = await rowsOf(keys.map((part, k) => [[part], k]));
+      assert.deepEqual(new Map(table as Array<[unknown, unknown]>), new Map(keys.map((part, k) => [part, k])));
+    }),
+    { numRuns: 50 },
   );
 });
 
