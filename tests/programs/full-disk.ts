@@ -9,10 +9,10 @@
 import { Job } from "@weir/streams";
 import { Cause, Effect, Exit, Option, References, Schedule } from "effect";
 import assert from "node:assert/strict";
-import { readingsJob, runOptions } from "../../reliability/job.ts";
-import { answerOf } from "../../reliability/outputs.ts";
-import { writeReadings } from "../../reliability/readings.ts";
-import { recount } from "../../reliability/recount.ts";
+import { readingsJob, runOptions } from "../../reliability/kills/job.ts";
+import { answerOf } from "../../reliability/kills/outputs.ts";
+import { writeReadings } from "../../reliability/kills/readings.ts";
+import { recount } from "../../reliability/kills/recount.ts";
 
 const [small, large, what] = Deno.args;
 
