@@ -195,6 +195,7 @@ const compareKeys = (a: KvKey, b: KvKey): number => {
     const [x, y] = [a[i], b[i]];
     if (Object.is(x, y)) continue; // NaN is one key, too.
     if (typeof x !== typeof y) return typeof x === "string" ? -1 : 1;
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(y) ? -1 : 1; // It is neither less nor greater by itself.
     return x < y ? -1 : 1;
   }
   return a.length - b.length;
