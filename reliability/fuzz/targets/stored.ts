@@ -253,7 +253,10 @@ export const sealedManifests: Target = {
   check: (draw) => {
     const manifest = someManifest(draw);
     const bytes = encoded(manifest);
-    const stored = draw.note("stored", draw.once(4) ? bytes : mutated(draw, bytes, encoded(someManifest(draw))));
+    const other = encoded(someManifest(draw));
+    const stored = draw.note("stored", draw.once(4) ? bytes : mutated(draw, bytes, other));
+    // Mixed up with the other one as a whole, it is a sound one.
+    if (sameBytes(stored, other)) return "accepted";
     const job = draw.once(8) ? text(draw) : "job";
     const value = draw.once(20) ? clonable(draw) : stored;
     const read = runSync(decodeManifest(job, value));
@@ -295,7 +298,8 @@ export const resealedManifests: Target = {
     const read = runSync(decodeManifest("job", seal("job/manifest", 0, payload).bytes));
     if (payload.length > valueBytesMax - sealBytes) return "accepted, though no store would hold it";
     // What is accepted is whole: it can be written, and comes back.
-    const again = encoded(read);
+    const again = encodeManifest(read);
+    if (!(again instanceof Uint8Array)) return "accepted, though no store would hold it";
     assert.deepEqual(runSync(decodeManifest("job", again)), read);
     return "accepted";
   },

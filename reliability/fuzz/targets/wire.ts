@@ -127,6 +127,7 @@ export const bodies: Target = {
   name: "bodies",
   about: "bytes to the decoder of requests' bodies, as JSON and as lines",
   rejects: [],
+  share: 0.5,
   check: (draw) => {
     const format = draw.oneOf(["json", "ndjson"]);
     const value = draw.list(4, () => draw.once(3) ? json(draw) : { id: text(draw), n: json(draw) });

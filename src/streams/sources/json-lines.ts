@@ -40,6 +40,8 @@ export function lineDecoder<A>(
     let text = lines.text;
     if (text === null) return unreadable(lines, lineBytesMax);
     if (lines.offset === 0 && text.startsWith(byteOrderMark)) text = text.slice(1);
+    // To find out by parsing would cost an exception, and there may be millions of them.
+    if (text === "") return blank;
     const value = decodeJson(text);
     if (!(value instanceof Undecodable)) return value;
     return blankLine.test(text) ? blank : new Rejected(value.reason, lines.raw(), lines.rawLength);
