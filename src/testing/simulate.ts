@@ -151,6 +151,7 @@ export async function simulate<R>(
     0,
   );
   const tunnel = new Tunnel({
+    job: job.name,
     simulated: simulated as Simulated<unknown>,
     tapes,
     services,

@@ -18,6 +18,8 @@ type Texts = ReadonlyMap<string, ReadonlyArray<string>>;
 
 /** What is put into the tunnel. */
 export interface TunnelOptions {
+  /** The name of the job. */
+  readonly job: string;
   readonly simulated: Simulated<unknown>;
   readonly tapes: Tapes;
   readonly services: Context.Context<unknown>;
@@ -131,17 +133,13 @@ export class Tunnel {
   #unsteady(sink: string, { difference, words }: Found, only: string, means: string): never {
     const where = isOrder(difference) ? "comes in another order" : `differs at row ${difference.row}`;
     throw new SimulationFailed({
-      job: this.#name,
+      job: this.#options.job,
       rule: `it must be deterministic: sink "${sink}" ${where} between two runs without faults that differ in ` +
         `${
           only === "nothing" ? only : `${only} only`
         }, so ${means} (${words}). Give an invariant of your own if that is ` +
         "as it should be",
     });
-  }
-
-  get #name(): string {
-    return makeSubject(this.#options.simulated, this.#options.tapes).job.name;
   }
 
   /** How a seed cuts runs up. */
@@ -211,7 +209,7 @@ export class Tunnel {
     }
     const report = this.storm(seed, enough);
     return new SimulationFailed({
-      job: this.#name,
+      job: this.#options.job,
       // What happened may be due to faults that did not fire.
       rule: report.violation ?? "its output must be the same each time that one seed is run: current value is not",
       seed,
