@@ -29,7 +29,7 @@ export interface DeadLetter<out E> {
    */
   readonly error: E;
   /**
-   * The record's bytes: those that the source read, cut at `Source.rejectedBytesMax` (4,096); or, of an operator further on,
+   * The record's bytes: those that the source read, cut at `Source.rejectedBytesMax` (32,768); or, of an operator further on,
    * the record that it was given as JSON, cut at `Flow.recordBytesMax` (32,768). See {@link DeadLetter.rawForm}.
    */
   readonly raw: Uint8Array;

@@ -46,7 +46,7 @@ export class WatermarkNotice extends InPlaceOfRecord {
 }
 
 /** How many bytes of an undecodable record a dead letter carries at most. */
-export const rejectedBytesMax = 4_096;
+export const rejectedBytesMax = 32_768;
 
 /** Some consecutive records of one split. */
 export interface SourceBatch<out A> {
