@@ -27,6 +27,8 @@ export interface Drawn {
   readonly records: number;
   /** Whether it may be run through what is available first, and then to its end, with the same answer. */
   readonly inPasses: boolean;
+  /** Whether its rows come in one order, whatever goes wrong: its sources are bounded and do not pace themselves. */
+  readonly inOrder: boolean;
   /** Its job, with its sinks outside. */
   readonly job: (outside: Outside, guarantee: Guarantee) => Job.Job<never>;
   /** Throws unless a job that came to its end has left outside, and counted, what it must. */
@@ -38,11 +40,21 @@ export interface Drawn {
   readonly cut?: (countOf: (source: string, split: number) => number) => Drawn;
 }
 
+/** Of how much work a batch and an epoch are. */
+export interface Coarseness {
+  readonly batchRecordsMax: number;
+  readonly epochRecordsMax: number;
+  /** In virtual milliseconds. */
+  readonly epochMillis: number;
+}
+
 /** A kind of pipeline. Its plans are data. */
 export interface Pipeline<Plan> {
   readonly name: string;
   /** How often it is drawn, beside the others. */
   readonly weight: number;
   readonly plans: fc.Arbitrary<Plan>;
+  /** Below what its settings do not go. Default: they go down to a record and some milliseconds. */
+  readonly settingsMin?: Partial<Coarseness>;
   readonly draw: (plan: Plan) => Drawn;
 }

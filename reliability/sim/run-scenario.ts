@@ -142,6 +142,13 @@ export const runScenario = (scenario: Scenario, again: boolean, onWorld: Listene
     );
     stormy = live("with faults", faults);
   }
+  if (drawn.inOrder && setting.guarantee !== "at-most-once") {
+    within("with and without faults", stormy.reports[passes], () => {
+      for (const [name, held] of stormy.outside.sinks) {
+        assert.deepEqual(held.rows(), calm.outside.sinks.get(name)!.rows(), `the sequence of rows of "${name}"`);
+      }
+    });
+  }
   const hashOf = ({ reports }: Lived): string => reports.map(({ traceHash }) => traceHash).join(" ");
   if (again) {
     const twin = live("again", faults);

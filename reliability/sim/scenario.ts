@@ -5,18 +5,14 @@ import fc from "fast-check";
 import type { RunOptions } from "../../src/streams/run.ts";
 import { type Fault, type FaultKind, kindsOf, type Port, ports } from "../../src/testing/faults.ts";
 import type { Guarantee } from "./guarantee.ts";
-import type { Drawn } from "./pipeline.ts";
+import type { Coarseness, Drawn } from "./pipeline.ts";
 import { pipelines } from "./pipelines.ts";
 
 /** What a scenario may vary without changing what must come of it. */
-export interface Setting {
+export interface Setting extends Coarseness {
   readonly guarantee: Guarantee;
-  readonly batchRecordsMax: number;
   readonly queueRecordsMax: number;
   readonly keyedPartitions: number;
-  readonly epochRecordsMax: number;
-  /** In virtual milliseconds. */
-  readonly epochMillis: number;
   /** How often the job goes through what is available before it is run to its end, where that is possible. */
   readonly passes: number;
 }
@@ -87,37 +83,33 @@ const settings: fc.Arbitrary<Setting> = fc.record({
   passes: fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 }),
 });
 
-/** Epochs and batches of one record each make thousands of commits of a long plan. */
-const coarser = (pipeline: string, setting: Setting): Setting =>
-  pipeline !== "long" ? setting : {
-    ...setting,
-    // Which a turn of 1,024 records is no multiple of.
-    batchRecordsMax: Math.max(100, setting.batchRecordsMax),
-    epochRecordsMax: Math.max(400, setting.epochRecordsMax),
-    epochMillis: Math.max(1_000, setting.epochMillis),
-  };
+/** A setting that goes below none of some numbers. */
+const atLeast = (setting: Setting, least: Partial<Coarseness>): Setting => ({
+  ...setting,
+  batchRecordsMax: Math.max(setting.batchRecordsMax, least.batchRecordsMax ?? 0),
+  epochRecordsMax: Math.max(setting.epochRecordsMax, least.epochRecordsMax ?? 0),
+  epochMillis: Math.max(setting.epochMillis, least.epochMillis ?? 0),
+});
 
 /** Every scenario. */
 export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   pipeline: fc.oneof(
-    ...pipelines.map(({ name, weight, plans }) => ({
-      arbitrary: (plans as fc.Arbitrary<unknown>).map((plan) => ({ name, plan })),
+    ...pipelines.map(({ name, weight, plans, settingsMin = {} }) => ({
+      arbitrary: fc.tuple(plans as fc.Arbitrary<unknown>, settings).map(([plan, setting]) => ({
+        name,
+        plan,
+        setting: atLeast(setting, settingsMin),
+      })),
       weight: 10 * weight,
     })),
   ),
-  setting: settings,
   faults: fc.tuple(
     fc.array(faultPlans, { maxLength: 7, size: "max" }),
     fc.array(clusters, { maxLength: 2 }).map((all) => all.flat()),
   ).map((all) => all.flat()),
   world: fc.nat(),
   stop: fc.option(fc.nat(999), { freq: 1 }),
-}).map(({ pipeline: { name, plan }, setting, ...others }) => ({
-  pipeline: name,
-  plan,
-  setting: coarser(name, setting),
-  ...others,
-}));
+}).map(({ pipeline: { name, ...pipeline }, ...others }) => ({ pipeline: name, ...pipeline, ...others }));
 
 /** The pipeline of a scenario. */
 export const drawnOf = ({ pipeline, plan }: Scenario): Drawn => {

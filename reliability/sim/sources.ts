@@ -18,6 +18,8 @@ export interface SourceKind {
   readonly from: (name: string, splits: Splits, outside: Outside, sinkOf: SinkOf) => Raw;
   /** How many things the reader counts for a record: the record, and what cannot be decoded behind it. */
   readonly countOf: (item: Item) => number;
+  /** Whether its records come at a pace of their own. */
+  readonly paced: boolean;
   /** Whether there is something that it cannot decode. */
   readonly rejects: boolean;
   /** What it cannot decode behind a record. Default: {@link garbageBehind}. */
@@ -38,6 +40,7 @@ const array: SourceKind = {
   from: (name, splits) => Flow.from(Source.array<Item>(name, splits)),
   countOf: () => 1,
   rejects: false,
+  paced: false,
 };
 
 /** What follows a record and is none. */
@@ -73,6 +76,7 @@ const rejecting: SourceKind = {
       name,
       bounded: true,
       rejects: true,
+      paced: false,
       splits: Effect.succeed(Object.keys(splits)),
       read: (split, from, batchRecordsMax) =>
         Stream.suspend(() => {
@@ -91,6 +95,7 @@ const rejecting: SourceKind = {
   },
   countOf: countWithGarbage,
   rejects: true,
+  paced: false,
 };
 
 const ItemSchema = Schema.Struct({ id: Schema.Number, at: Schema.Number, k: Schema.Number, v: Schema.Number });
@@ -112,6 +117,7 @@ const ndjson: SourceKind = {
   },
   countOf: countWithGarbage,
   rejects: true,
+  paced: false,
 };
 
 const CsvItem = Schema.Struct({
@@ -138,6 +144,7 @@ const csv: SourceKind = {
   },
   countOf: countWithGarbage,
   rejects: true,
+  paced: false,
   garbage: garbageInCsv,
 };
 
@@ -169,6 +176,7 @@ const bursty: SourceKind = {
     ),
   countOf: () => 1,
   rejects: false,
+  paced: true,
 };
 
 /** Every kind of source. */

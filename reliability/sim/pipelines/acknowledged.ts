@@ -81,6 +81,7 @@ export const acknowledgedPipeline: Pipeline<Acknowledged> = {
     write: (guarantee) => `messages after ${pauses.join(", ")} ms\n${writeSinks(admitted(guarantee), sinks)}`,
     records: pauses.length,
     inPasses: false,
+    inOrder: false,
     job: (outside, drawnGuarantee) => {
       const guarantee = admitted(drawnGuarantee);
       const server = serverOf(outside, pauses.length);

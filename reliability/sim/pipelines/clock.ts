@@ -60,6 +60,7 @@ export const clockPipeline: Pipeline<Clocked> = {
       `${writeSplits(splits)}\nwindow: ${window}, keyBy(k % ${keys})\n${writeSinks(guarantee, sinks)}`,
     records: splits.flat().length,
     inPasses: true,
+    inOrder: false,
     job: (outside, guarantee) => {
       const sinkOf = sinksOf(outside, guarantee, sinks);
       const { assigner, trigger, panes } = windows[window];

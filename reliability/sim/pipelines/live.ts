@@ -47,6 +47,13 @@ const inOrder = (live: Live, record: Paced, window: Window.Window): boolean => {
   return window.start <= record.at && record.at < window.end;
 };
 
+/** What is kept of a late record. */
+interface LateRow {
+  readonly id: number;
+  readonly end: number;
+  readonly watermark: number;
+}
+
 /** Longer than any split is silent unless something goes wrong. */
 const neverIdleMillis = 10_000;
 
@@ -96,6 +103,7 @@ export const livePipeline: Pipeline<Live> = {
       }`,
     records: live.splits.flat().length,
     inPasses: true,
+    inOrder: false,
     job: (outside, guarantee) => {
       const sinkOf = sinksOf(outside, guarantee, live.sinks);
       const { bound, idleAfter, maxDrift, keys, lateness, trigger, effect } = live;
@@ -129,7 +137,11 @@ export const livePipeline: Pipeline<Live> = {
               trigger: triggers[trigger],
               panes: "discarding",
               allowedLateness: lateness,
-              late: (late) => late.pipe(Flow.map(({ value }) => value.id), Flow.to(sinkOf<number>("late"))),
+              late: (late) =>
+                late.pipe(
+                  Flow.map(({ value, window, watermark }) => ({ id: value.id, end: window.end, watermark })),
+                  Flow.to(sinkOf<LateRow>("late")),
+                ),
             }),
             Flow.to(sinkOf("results")),
           ),
@@ -149,7 +161,11 @@ export const livePipeline: Pipeline<Live> = {
           assert.ok(inOrder(live, record, window), `#${id} at ${record.at} is in [${window.start}, ${window.end})`);
         }
       }
-      const seen = [...panes.flatMap(({ value }) => value.values), ...rowsOf("late"), ...rowsOf("refused")];
+      const late = rowsOf("late") as ReadonlyArray<LateRow>;
+      for (const { id, end, watermark } of late) {
+        assert.ok(end + live.lateness <= watermark, `#${id} is late at ${watermark}, for a window that ends at ${end}`);
+      }
+      const seen = [...panes.flatMap(({ value }) => value.values), ...late.map(({ id }) => id), ...rowsOf("refused")];
       once(records.map(({ id }) => id), seen, guarantee);
       const { trigger, window, lateness } = live;
       if (window.kind === "tumbling" && trigger === "at the end" && lateness === 0) {
@@ -159,7 +175,7 @@ export const livePipeline: Pipeline<Live> = {
       const isIdle = live.idleAfter !== null && (live.idleAfter < neverIdleMillis || sourcesFailed || inPasses);
       if (window.kind === "tumbling" && !isIdle) {
         const mayBeLate = new Set(live.splits.flatMap((split) => lateInSplit(live, split)));
-        for (const id of rowsOf("late")) assert.ok(mayBeLate.has(id as number), `#${id} is late by its own split`);
+        for (const { id } of late) assert.ok(mayBeLate.has(id), `#${id} is late by its own split`);
       }
       const { records: counted, lateDropped } = metrics.operators["window"];
       const refused = records.filter((record) => isRefused(live, record)).length;

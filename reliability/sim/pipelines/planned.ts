@@ -54,6 +54,7 @@ const draw = (drawn: Planned): Drawn => {
       ].join("\n"),
     records: itemsOf(plan).length,
     // A split that is caught up with and has not ended holds the others back.
+    inOrder: plan.sources.every((_, s) => !kindOf(planned, s).paced),
     inPasses: plan.sources.length === 1 && plan.sources[0].splits.length === 1,
     job: (outside, guarantee) => {
       const sinkOf = sinksOf(outside, guarantee, sinks);
@@ -159,5 +160,7 @@ export const longPipeline: Pipeline<Planned> = {
   name: "long",
   weight: 0.3,
   plans: planned(plans(long), [0]),
+  // A record each would make thousands of commits; and a turn of 1,024 records is no multiple of a batch.
+  settingsMin: { batchRecordsMax: 100, epochRecordsMax: 400, epochMillis: 1_000 },
   draw,
 };

@@ -52,6 +52,7 @@ export const resentPipeline: Pipeline<Resent> = {
       `${writeSplits(delivered(resent))}\nidleAfter: ${resent.idleAfter}\n${writeSinks(guarantee, resent.sinks)}`,
     records: delivered(resent).flat().length,
     inPasses: true,
+    inOrder: false,
     job: (outside, guarantee) => {
       const sinkOf = sinksOf(outside, guarantee, resent.sinks);
       const { idleAfter } = resent;
