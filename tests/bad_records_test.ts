@@ -9,7 +9,7 @@ import { Cause, Effect, Exit, Option, Schema, SchemaTransformation, Stream } fro
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
 import { keyDepthMax } from "../src/kv-state/key.ts";
-import { jsonDepthMax } from "../src/streams/sources/value-decoder.ts";
+import { jsonDepthMax } from "../src/streams/sources/formats/value-decoder.ts";
 
 /** Runs a job to its end in memory. */
 const run = (job: Job.Job<never>, options: Job.RunOptions = {}) =>

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { Flow, Job, Sink, Source } from "@weir/streams";
 import { memoryKv } from "../src/testing/memory-kv.ts";
 import { FileError, type FileInfo, Files, type FileSystem } from "../src/streams/files.ts";
-import { blockBytes } from "../src/streams/sources/lines.ts";
+import { blockBytes } from "../src/streams/sources/formats/lines.ts";
 
 const { Rejected, SourceError } = Source;
 

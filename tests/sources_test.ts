@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { LiveOnly } from "../src/exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../src/streams/errors.ts";
 import { type Position, Rejected, rejectedBytesMax, type SourceBatch } from "../src/streams/source.ts";
-import { blockBytes, Lines } from "../src/streams/sources/lines.ts";
+import { blockBytes, Lines } from "../src/streams/sources/formats/lines.ts";
 import * as Source from "../src/streams/sources.ts";
 
 /** A record (or why it was rejected, with its bytes) and its position. */

@@ -4,7 +4,7 @@ import * as Schema from "@effect/schema";
 import { Cause, Effect, Exit, Stream } from "effect";
 import fc from "fast-check";
 import { Flow, Job, Sink, Source } from "@weir/streams";
-import { type ServerEvent, ServerEvents } from "../src/streams/sources/sse-events.ts";
+import { type ServerEvent, ServerEvents } from "../src/streams/sources/sse/events.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
 import { runToEnd } from "./support.ts";
 

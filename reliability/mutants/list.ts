@@ -480,7 +480,7 @@ const bounds: ReadonlyArray<Mutant> = [
   mutant(
     "bound-line",
     "a line that is too long is not held",
-    "src/streams/sources/lines.ts",
+    "src/streams/sources/formats/lines.ts",
     ["    if (total <= Math.max(this.#lineBytesMax, rejectedBytesMax) + 1) return;\n", "    if (total > 0) return;\n"],
     "sources",
   ),

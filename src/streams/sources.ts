@@ -5,8 +5,8 @@
  */
 export { array } from "./sources/array.ts";
 export { csv, type CsvRecord, type CsvSourceOptions, recordBytesMaxDefault } from "./sources/csv.ts";
-export type { FileSourceOptions } from "./sources/file-source.ts";
-export { type FollowOptions, pollIntervalMillisDefault } from "./sources/follow-options.ts";
+export type { FileSourceOptions } from "./sources/files/file-source.ts";
+export { type FollowOptions, pollIntervalMillisDefault } from "./sources/files/follow-options.ts";
 export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";
 export { generate, type GenerateOptions, paceBatchMillisMax, paceCatchUpMillisMax } from "./sources/generate.ts";
 export {

@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { rejectedBytesMax } from "../../../src/streams/source.ts";
-import { blockBytes } from "../../../src/streams/sources/lines.ts";
-import { Rows } from "../../../src/streams/sources/rows.ts";
+import { blockBytes } from "../../../src/streams/sources/formats/lines.ts";
+import { Rows } from "../../../src/streams/sources/formats/rows.ts";
 import type { Draw } from "../draw.ts";
 import { mutated } from "../mutate.ts";
 import type { Target } from "../target.ts";

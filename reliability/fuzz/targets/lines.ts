@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { rejectedBytesMax } from "../../../src/streams/source.ts";
-import { blockBytes, Lines } from "../../../src/streams/sources/lines.ts";
+import { blockBytes, Lines } from "../../../src/streams/sources/formats/lines.ts";
 import type { Draw } from "../draw.ts";
 import { mutated, sameBytes } from "../mutate.ts";
 import type { Target } from "../target.ts";

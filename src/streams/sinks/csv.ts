@@ -7,7 +7,7 @@ import * as Schema from "@effect/schema";
 import type { Sink, Transactional } from "../../exactly-once/sink.ts";
 import { inWords } from "../../windows/in-words.ts";
 import { schemaWords } from "../../windows/schema-words.ts";
-import { Rows } from "../sources/rows.ts";
+import { Rows } from "../sources/formats/rows.ts";
 import { openRowFile } from "./file-writer.ts";
 import { utf8Bytes } from "./utf8.ts";
 

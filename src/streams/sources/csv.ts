@@ -7,12 +7,12 @@ import type * as Schema from "@effect/schema";
 import { Effect, SchemaAST } from "effect";
 import type { DecodeError, SourceError } from "../errors.ts";
 import { Rejected, type Source } from "../source.ts";
-import type { Records } from "./batches.ts";
-import { type ByteReader, type FileOfSource, fileRefusal } from "./file-bytes.ts";
-import { fileSource, type FileSourceOptions } from "./file-source.ts";
-import type { Beginning, Format } from "./format.ts";
-import { type Problem, Rows } from "./rows.ts";
-import { Undecodable, valueDecoder } from "./value-decoder.ts";
+import type { Records } from "./files/batches.ts";
+import { type ByteReader, type FileOfSource, fileRefusal } from "./files/file-bytes.ts";
+import { fileSource, type FileSourceOptions } from "./files/file-source.ts";
+import type { Beginning, Format } from "./files/format.ts";
+import { type Problem, Rows } from "./formats/rows.ts";
+import { Undecodable, valueDecoder } from "./formats/value-decoder.ts";
 
 /** How many bytes a record may have unless an option says otherwise: 1 MiB. */
 export const recordBytesMaxDefault = 1_048_576;

@@ -10,10 +10,10 @@ import type { Acknowledged } from "../../exactly-once/sink.ts";
 import { atLeastOne, millisOf } from "../../windows/millis-of.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Source, SourceBatch } from "../source.ts";
-import { bodyDecoder, type BodyFormat, type BodyRecords, formatOf, readBody, Refusal } from "./http-body.ts";
-import { Intake } from "./intake.ts";
+import { bodyDecoder, type BodyFormat, type BodyRecords, formatOf, readBody, Refusal } from "./http/body.ts";
+import { Intake } from "./http/intake.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { messageOf } from "./value-decoder.ts";
+import { messageOf } from "./formats/value-decoder.ts";
 
 /** Bounds that hold unless {@link http} is told otherwise. */
 export const httpDefaults = {

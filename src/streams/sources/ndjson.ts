@@ -7,8 +7,8 @@ import type * as Schema from "@effect/schema";
 import { Effect } from "effect";
 import type { DecodeError } from "../errors.ts";
 import type { Source } from "../source.ts";
-import { fileSource, type FileSourceOptions } from "./file-source.ts";
-import { JsonLines, lineDecoder } from "./json-lines.ts";
+import { fileSource, type FileSourceOptions } from "./files/file-source.ts";
+import { JsonLines, lineDecoder } from "./formats/json-lines.ts";
 
 /** How many bytes a line may have unless an option says otherwise: 1 MiB. */
 export const lineBytesMaxDefault = 1_048_576;

@@ -28,7 +28,7 @@ import {
 import { type DecodeError, SourceError } from "../errors.ts";
 import { type Position, Rejected, type Source, type SourceBatch } from "../source.ts";
 import { indexPositions, lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { Undecodable, valueDecoder } from "./value-decoder.ts";
+import { Undecodable, valueDecoder } from "./formats/value-decoder.ts";
 
 /** What {@link retries} reads, and how. */
 export interface RetriesOptions<A> {

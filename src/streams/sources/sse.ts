@@ -11,9 +11,9 @@ import { Rejected, type Source, type SourceBatch } from "../source.ts";
 import { lineBytesMaxDefault } from "./ndjson.ts";
 import { lastingError, unknownSplit } from "./reading.ts";
 import type { ReplayEnd } from "./make.ts";
-import { type EventConnection, type EventServer, eventServer } from "./sse-connection.ts";
-import { type ServerEvent, ServerEvents } from "./sse-events.ts";
-import { rejectedText, Undecodable, valueDecoder } from "./value-decoder.ts";
+import { type EventConnection, type EventServer, eventServer } from "./sse/connection.ts";
+import { type ServerEvent, ServerEvents } from "./sse/events.ts";
+import { rejectedText, Undecodable, valueDecoder } from "./formats/value-decoder.ts";
 
 /** How long {@link sse} waits before it asks again, unless the server says how long: 3 seconds. */
 export const reconnectMillisDefault = 3_000;

@@ -8,13 +8,13 @@ import { Cause, Effect, Stream } from "effect";
 import type { LiveOnly } from "../../exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Rejected, Source, SourceBatch } from "../source.ts";
-import { blank } from "./batches.ts";
-import { JsonLines, lineDecoder } from "./json-lines.ts";
+import { blank } from "./files/batches.ts";
+import { JsonLines, lineDecoder } from "./formats/json-lines.ts";
 import { lineBytesMaxDefault } from "./ndjson.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { StreamedCsv, type StreamedRecords } from "./streamed-csv.ts";
-import { textDecoder, TextLines } from "./text-lines.ts";
-import { messageOf } from "./value-decoder.ts";
+import { StreamedCsv, type StreamedRecords } from "./formats/streamed-csv.ts";
+import { textDecoder, TextLines } from "./formats/text-lines.ts";
+import { messageOf } from "./formats/value-decoder.ts";
 
 /** What {@link stdin} finds in standard input. */
 export interface StdinOptions<A> {

@@ -4,8 +4,8 @@
  * @module
  */
 import type * as Schema from "@effect/schema";
-import { Rejected } from "../source.ts";
-import type { Records } from "./batches.ts";
+import { Rejected } from "../../source.ts";
+import type { Records } from "../files/batches.ts";
 import { unreadable } from "./json-lines.ts";
 import { Lines } from "./lines.ts";
 import { Undecodable, valueDecoder } from "./value-decoder.ts";

@@ -14,7 +14,7 @@
  */
 import { Effect, Result, Stream } from "effect";
 import { Csv } from "effect/encoding";
-import { rejectedBytesMax } from "../source.ts";
+import { rejectedBytesMax } from "../../source.ts";
 import { blockBytes, readable } from "./lines.ts";
 
 const quote = 0x22;

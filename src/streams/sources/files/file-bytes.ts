@@ -4,10 +4,10 @@
  * @module
  */
 import { Effect, type Scope } from "effect";
-import { SourceError } from "../errors.ts";
-import { type FileError, type FileHandle, Files } from "../files.ts";
-import type { Position } from "../source.ts";
-import { lastingError } from "./reading.ts";
+import { SourceError } from "../../errors.ts";
+import { type FileError, type FileHandle, Files } from "../../files.ts";
+import type { Position } from "../../source.ts";
+import { lastingError } from "../reading.ts";
 
 /** A file that a source reads, as errors name it. */
 export interface FileOfSource {

@@ -4,7 +4,7 @@
  * @module
  */
 import { Data, Effect } from "effect";
-import { messageOf } from "./value-decoder.ts";
+import { messageOf } from "../formats/value-decoder.ts";
 
 /** A server that cannot be reached, or a connection that was lost. Asking again may help. */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly reason: string }> {}

@@ -4,9 +4,9 @@
  * @module
  */
 import type * as Schema from "@effect/schema";
-import type { Rejected } from "../source.ts";
-import { blank, type Records } from "./batches.ts";
-import { CsvRecords, inWords, neededColumns, wrongColumns } from "./csv.ts";
+import type { Rejected } from "../../source.ts";
+import { blank, type Records } from "../files/batches.ts";
+import { CsvRecords, inWords, neededColumns, wrongColumns } from "../csv.ts";
 import { Rows } from "./rows.ts";
 import { type ValueDecoder, valueDecoder } from "./value-decoder.ts";
 

@@ -8,8 +8,8 @@
  * @module
  */
 import { Deferred, Effect } from "effect";
-import type { Rejected, SourceBatch } from "../source.ts";
-import { indexPositions } from "./reading.ts";
+import type { Rejected, SourceBatch } from "../../source.ts";
+import { indexPositions } from "../reading.ts";
 
 /** What became of a request: its records are stored, or its source ended before that was known. */
 export type Outcome = "stored" | "unknown";

@@ -5,11 +5,11 @@
  */
 import type * as Schema from "@effect/schema";
 import { Data, Effect, Stream } from "effect";
-import { Rejected } from "../source.ts";
-import { blockBytes, Lines } from "./lines.ts";
-import { blank } from "./batches.ts";
-import { lineDecoder } from "./json-lines.ts";
-import { parseJson, rejectedBytes, rejectedText, Undecodable, valueDecoder } from "./value-decoder.ts";
+import { Rejected } from "../../source.ts";
+import { blockBytes, Lines } from "../formats/lines.ts";
+import { blank } from "../files/batches.ts";
+import { lineDecoder } from "../formats/json-lines.ts";
+import { parseJson, rejectedBytes, rejectedText, Undecodable, valueDecoder } from "../formats/value-decoder.ts";
 
 /** How many bytes of a body that is too long are read and thrown away, so that its sender gets to read the answer. */
 export const discardedBytesMax = 67_108_864;

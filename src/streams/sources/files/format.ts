@@ -4,7 +4,7 @@
  * @module
  */
 import type { Effect } from "effect";
-import type { SourceError } from "../errors.ts";
+import type { SourceError } from "../../errors.ts";
 import type { Records } from "./batches.ts";
 import type { ByteReader, FileOfSource } from "./file-bytes.ts";
 

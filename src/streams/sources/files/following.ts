@@ -11,9 +11,9 @@
  */
 import { Effect, Result, Stream } from "effect";
 import { dirname } from "node:path";
-import type { SourceError } from "../errors.ts";
-import { type FileError, type FileHandle, type FileInfo, Files, type FileSystem } from "../files.ts";
-import type { Position, SourceBatch } from "../source.ts";
+import type { SourceError } from "../../errors.ts";
+import { type FileError, type FileHandle, type FileInfo, Files, type FileSystem } from "../../files.ts";
+import type { Position, SourceBatch } from "../../source.ts";
 import { Batches } from "./batches.ts";
 import {
   cannotGoOn,
@@ -27,7 +27,7 @@ import {
 } from "./file-bytes.ts";
 import type { FollowRules } from "./follow-options.ts";
 import type { Format } from "./format.ts";
-import { lastingError } from "./reading.ts";
+import { lastingError } from "../reading.ts";
 import { findCompressed, findIdentity, findNextRotated, orNone } from "./rotation.ts";
 
 /** What is followed, from where, and how. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type * as Schema from "@effect/schema";
-import { Rejected } from "../source.ts";
-import { blank, type Records } from "./batches.ts";
+import { Rejected } from "../../source.ts";
+import { blank, type Records } from "../files/batches.ts";
 import { Lines, readable } from "./lines.ts";
 import { Undecodable, valueDecoder } from "./value-decoder.ts";
 

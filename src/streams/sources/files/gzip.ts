@@ -9,9 +9,9 @@
  */
 import { Effect } from "effect";
 import { createGunzip } from "node:zlib";
-import { SourceError } from "../errors.ts";
+import { SourceError } from "../../errors.ts";
 import { type FileOfSource, newline, noRecordBegins, type OpenBytes, readOn, tooShort } from "./file-bytes.ts";
-import { blockBytes } from "./lines.ts";
+import { blockBytes } from "../formats/lines.ts";
 
 /** How many bytes of the file are decompressed at a time. They stand for at most about a thousand times as many. */
 const pieceBytes = 8_192;

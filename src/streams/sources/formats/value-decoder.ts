@@ -6,8 +6,8 @@
 import * as Schema from "@effect/schema";
 import { Result } from "effect";
 import { SchemaJITCompiler } from "effect/schema";
-import { schemaWords } from "../../windows/schema-words.ts";
-import { Rejected, rejectedBytesMax } from "../source.ts";
+import { schemaWords } from "../../../windows/schema-words.ts";
+import { Rejected, rejectedBytesMax } from "../../source.ts";
 
 /** Why a value cannot be decoded. */
 export class Undecodable {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { rejectedBytesMax } from "../source.ts";
+import { rejectedBytesMax } from "../../source.ts";
 
 /** How many bytes are read at a time. */
 export const blockBytes = 65_536;

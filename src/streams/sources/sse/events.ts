@@ -8,9 +8,9 @@
  */
 import { Duration } from "effect";
 import * as Sse from "effect/encoding/Sse";
-import { Rejected } from "../source.ts";
-import { unreadable } from "./json-lines.ts";
-import { blockBytes, Lines } from "./lines.ts";
+import { Rejected } from "../../source.ts";
+import { unreadable } from "../formats/json-lines.ts";
+import { blockBytes, Lines } from "../formats/lines.ts";
 
 /** An event, or what stands in its place. */
 export interface ServerEvent {

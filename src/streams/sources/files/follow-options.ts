@@ -4,8 +4,8 @@
  * @module
  */
 import type { Duration } from "effect";
-import { inWords } from "../../windows/in-words.ts";
-import { atLeastOne, millisOf } from "../../windows/millis-of.ts";
+import { inWords } from "../../../windows/in-words.ts";
+import { atLeastOne, millisOf } from "../../../windows/millis-of.ts";
 
 /** How often a followed file is looked at unless an option says otherwise, in milliseconds. */
 export const pollIntervalMillisDefault = 250;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Position, Rejected, SourceBatch } from "../source.ts";
+import type { Position, Rejected, SourceBatch } from "../../source.ts";
 
 /** What decodes to no record at all, such as a blank line. */
 export const blank: unique symbol = Symbol("blank");

@@ -5,15 +5,15 @@
  * @module
  */
 import { Cause, Effect, Stream } from "effect";
-import type { DecodeError, SourceError } from "../errors.ts";
-import type { Source, SourceBatch } from "../source.ts";
+import type { DecodeError, SourceError } from "../../errors.ts";
+import type { Source, SourceBatch } from "../../source.ts";
 import { Batches } from "./batches.ts";
 import { type FileOfSource, notBehindHeader, type OpenBytes, openFile, plainBytes } from "./file-bytes.ts";
 import { type FollowOptions, followRules } from "./follow-options.ts";
 import { followFile } from "./following.ts";
 import type { Format } from "./format.ts";
 import { gzipBytes } from "./gzip.ts";
-import { numericPosition, unknownSplit } from "./reading.ts";
+import { numericPosition, unknownSplit } from "../reading.ts";
 
 /** Which files a source reads, and how. */
 export interface FileSourceOptions {

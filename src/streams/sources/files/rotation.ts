@@ -8,7 +8,7 @@
  */
 import { Effect } from "effect";
 import { basename, dirname, extname, join } from "node:path";
-import type { FileError, FileInfo, FileSystem } from "../files.ts";
+import type { FileError, FileInfo, FileSystem } from "../../files.ts";
 
 /** A file in the folder of a log. */
 export interface Sibling {
