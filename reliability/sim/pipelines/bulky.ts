@@ -83,10 +83,10 @@ const draw = (bulky: Bulky): Drawn => ({
 
 export const bulkyPipeline: Pipeline<Bulky> = {
   name: "bulky",
-  weight: 0.7,
+  weight: 1.5,
   plans: fc.record({
     records: fc.array(
-      fc.record({ k: fc.nat(3), size: fc.oneof(fc.nat(100), fc.integer({ min: 10_000, max: 30_000 })) }),
+      fc.record({ k: fc.nat(3), size: fc.oneof(fc.nat(100), fc.integer({ min: 20_000, max: 30_000 })) }),
       { minLength: 1, maxLength: 60, size: "max" },
     ).map((records) => records.map((record, id) => ({ id, ...record }))),
     perWindow: fc.constantFrom(1, 7, 30),
@@ -95,6 +95,7 @@ export const bulkyPipeline: Pipeline<Bulky> = {
       { maxLength: 3 },
     ),
   }),
-  settingsMin: { batchRecordsMax: 7, epochRecordsMax: 30, epochMillis: 1_000 },
+  // An epoch is larger than an atomic commit then.
+  settingsMin: { batchRecordsMax: 60, epochRecordsMax: 60, epochMillis: 1_000 },
   draw,
 };
