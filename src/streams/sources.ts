@@ -4,7 +4,8 @@
  * @module
  */
 export { array } from "./sources/array.ts";
-export { csv, type CsvRecord, type CsvSourceOptions, recordBytesMaxDefault } from "./sources/csv.ts";
+export { csv, type CsvSourceOptions, recordBytesMaxDefault } from "./sources/csv.ts";
+export type { CsvRecord } from "./sources/formats/csv-records.ts";
 export type { FileSourceOptions } from "./sources/files/file-source.ts";
 export { type FollowOptions, pollIntervalMillisDefault } from "./sources/files/follow-options.ts";
 export { fromStream, type FromStreamOptions } from "./sources/from-stream.ts";

@@ -4,15 +4,16 @@
  * @module
  */
 import type * as Schema from "@effect/schema";
-import { Effect, SchemaAST } from "effect";
+import { Effect } from "effect";
 import type { DecodeError, SourceError } from "../errors.ts";
-import { Rejected, type Source } from "../source.ts";
-import type { Records } from "./files/batches.ts";
+import type { Source } from "../source.ts";
 import { type ByteReader, type FileOfSource, fileRefusal } from "./files/file-bytes.ts";
 import { fileSource, type FileSourceOptions } from "./files/file-source.ts";
 import type { Beginning, Format } from "./files/format.ts";
-import { type Problem, Rows } from "./formats/rows.ts";
-import { Undecodable, valueDecoder } from "./formats/value-decoder.ts";
+import { neededColumns, wrongColumns } from "./formats/csv-columns.ts";
+import { type CsvRecord, CsvRecords, problemWords, rowDecoder } from "./formats/csv-records.ts";
+import { Rows } from "./formats/rows.ts";
+import { valueDecoder } from "./formats/value-decoder.ts";
 
 /** How many bytes a record may have unless an option says otherwise: 1 MiB. */
 export const recordBytesMaxDefault = 1_048_576;
@@ -42,12 +43,6 @@ export interface CsvSourceOptions<A> extends FileSourceOptions {
    * @default {1_048_576}
    */
   readonly recordBytesMax?: number;
-}
-
-/** A record of CSV: text by the names of the columns. */
-export interface CsvRecord {
-  /** The text of a field, as it is in the file. */
-  readonly [column: string]: string | undefined;
 }
 
 /**
@@ -115,78 +110,19 @@ export function csv<A>(name: string, options: CsvSourceOptions<A>): Source<A, De
   const { decodeValue } = valueDecoder(schema);
   const beginning = (offset: number, columns: ReadonlyArray<string>): Beginning<A> => ({
     offset,
-    records: (from) => new CsvRecords(new Rows(from, delimiter, recordBytesMax), columns, decodeValue),
+    records: (from) => new CsvRecords(from, delimiter, recordBytesMax, rowDecoder(columns, decodeValue)),
   });
   const format: Format<A> = {
     begin: (of, head, isWhole) =>
       columns !== undefined ? Effect.succeed(beginning(0, columns)) : Effect.gen(function* () {
         const rows = yield* readHeader(new Rows(0, delimiter, recordBytesMax), head, isWhole);
         if (rows === null) return null;
-        const wrong = rows.cells === null ? inWords(rows.problem!, []) : wrongColumns(rows.cells, needed);
+        const wrong = rows.cells === null ? problemWords(rows.problem!, []) : wrongColumns(rows.cells, needed);
         if (wrong !== null) return yield* wrongHeader(of, wrong);
         return beginning(rows.position, rows.cells!);
       }),
   };
   return fileSource(name, options, format);
-}
-
-/** The records of a file whose columns are known. */
-export class CsvRecords<A> implements Records<A> {
-  readonly #rows: Rows;
-  readonly #columns: ReadonlyArray<string>;
-  readonly #decodeValue: (value: unknown) => A | Undecodable;
-  readonly #recordOf: (cells: ReadonlyArray<string>) => CsvRecord;
-
-  constructor(rows: Rows, columns: ReadonlyArray<string>, decodeValue: (value: unknown) => A | Undecodable) {
-    this.#rows = rows;
-    this.#columns = columns;
-    this.#decodeValue = decodeValue;
-    // Assigning this one name would set the prototype.
-    this.#recordOf = columns.includes("__proto__")
-      ? (cells) => Object.fromEntries(columns.map((column, i) => [column, cells[i]]))
-      : (cells) => {
-        const record: Record<string, string> = {};
-        for (let i = 0; i < columns.length; i++) record[columns[i]] = cells[i];
-        return record;
-      };
-  }
-
-  get position(): number {
-    return this.#rows.position;
-  }
-
-  get ended(): boolean {
-    return this.#rows.ended;
-  }
-
-  space(): Uint8Array<ArrayBuffer> {
-    return this.#rows.space();
-  }
-
-  filled(count: number): void {
-    this.#rows.filled(count);
-  }
-
-  next(): boolean {
-    return this.#rows.next();
-  }
-
-  decode(): A | Rejected {
-    const { cells, problem } = this.#rows;
-    if (cells === null) return this.#reject(inWords(problem!, this.#columns));
-    const columns = this.#columns.length;
-    if (cells.length !== columns) {
-      const missing = cells.length < columns ? `: "${this.#columns[cells.length]}" is the first that is missing` : "";
-      return this.#reject(`has ${cells.length} columns and not ${columns} as the header${missing}`);
-    }
-    const value = this.#decodeValue(this.#recordOf(cells));
-    return value instanceof Undecodable ? this.#reject(value.reason) : value;
-  }
-
-  #reject(reason: string): Rejected {
-    const rows = this.#rows;
-    return new Rejected(`${reason} (record at byte ${rows.offset})`, rows.raw(), rows.rawLength);
-  }
 }
 
 /** Reads up to the first record. `null` when it is not there. */
@@ -204,30 +140,6 @@ const readHeader = (
     }
     return rows;
   });
-
-/** What is wrong with a record. */
-export const inWords = ({ words, column }: Problem, columns: ReadonlyArray<string>): string => {
-  if (column === null) return words;
-  const name = columns[column - 1];
-  return `${words}, in column ${column}${name === undefined ? "" : ` ("${name}")`}`;
-};
-
-/** The columns without which no record can match the Schema, as far as it tells. */
-export const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
-  const encoded = SchemaAST.toEncoded(schema.ast);
-  if (!SchemaAST.isObjects(encoded)) return [];
-  return encoded.propertySignatures.flatMap(({ name, type }) =>
-    type.context?.isOptional === true || typeof name !== "string" ? [] : [name]
-  );
-};
-
-/** What is wrong with the names of columns, if anything. */
-export const wrongColumns = (columns: ReadonlyArray<string>, needed: ReadonlyArray<string>): string | null => {
-  const twice = columns.find((column, i) => columns.indexOf(column) < i);
-  if (twice !== undefined) return `has "${twice}" twice`;
-  const missing = needed.find((column) => !columns.includes(column));
-  return missing === undefined ? null : `lacks "${missing}"`;
-};
 
 const wrongHeader = (of: FileOfSource, wrong: string): SourceError =>
   fileRefusal(of, "read", "its header must name each column once and all that the schema needs", `one that ${wrong}`);

@@ -8,11 +8,11 @@ import { Cause, Effect, Stream } from "effect";
 import type { LiveOnly } from "../../exactly-once/sink.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Rejected, Source, SourceBatch } from "../source.ts";
-import { blank } from "./files/batches.ts";
+import { blank, type StreamedRecords } from "./formats/records.ts";
 import { JsonLines, lineDecoder } from "./formats/json-lines.ts";
 import { lineBytesMaxDefault } from "./ndjson.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { StreamedCsv, type StreamedRecords } from "./formats/streamed-csv.ts";
+import { StreamedCsv } from "./formats/streamed-csv.ts";
 import { textDecoder, TextLines } from "./formats/text-lines.ts";
 import { messageOf } from "./formats/value-decoder.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { Effect } from "effect";
 import type { SourceError } from "../../errors.ts";
-import type { Records } from "./batches.ts";
+import type { Records } from "../formats/records.ts";
 import type { ByteReader, FileOfSource } from "./file-bytes.ts";
 
 /** How the bytes of a file become records. */

@@ -5,7 +5,7 @@
  */
 import type * as Schema from "@effect/schema";
 import { Rejected } from "../../source.ts";
-import { blank, type Records } from "../files/batches.ts";
+import { blank, type Records } from "./records.ts";
 import { Lines, readable } from "./lines.ts";
 import { Undecodable, valueDecoder } from "./value-decoder.ts";
 

@@ -5,7 +5,7 @@
  */
 import type * as Schema from "@effect/schema";
 import { Rejected } from "../../source.ts";
-import type { Records } from "../files/batches.ts";
+import type { Records } from "./records.ts";
 import { unreadable } from "./json-lines.ts";
 import { Lines } from "./lines.ts";
 import { Undecodable, valueDecoder } from "./value-decoder.ts";

@@ -7,7 +7,7 @@ import type * as Schema from "@effect/schema";
 import { Data, Effect, Stream } from "effect";
 import { Rejected } from "../../source.ts";
 import { blockBytes, Lines } from "../formats/lines.ts";
-import { blank } from "../files/batches.ts";
+import { blank } from "../formats/records.ts";
 import { lineDecoder } from "../formats/json-lines.ts";
 import { parseJson, rejectedBytes, rejectedText, Undecodable, valueDecoder } from "../formats/value-decoder.ts";
 
