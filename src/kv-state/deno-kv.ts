@@ -5,6 +5,7 @@
  */
 import { Effect, Schedule, type Scope } from "effect";
 import { dirname } from "node:path";
+import { errorWords } from "../windows/error-words.ts";
 import { checkFile } from "./check-file.ts";
 import { KvError } from "./errors.ts";
 import type { Kv, KvCommit, KvEntry, KvKey, KvProvider } from "./kv.ts";
@@ -69,8 +70,7 @@ const lastingErrors: ReadonlyArray<abstract new (...args: Array<never>) => Error
 ];
 
 /** What an error says, in one line. */
-const describe = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).trim().replaceAll(/\s+/g, " ");
+const describe = (cause: unknown): string => errorWords(cause).trim().replaceAll(/\s+/g, " ");
 
 const isLocked = (error: KvError): boolean => lockedPattern.test(describe(error.cause));
 

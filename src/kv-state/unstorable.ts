@@ -5,15 +5,16 @@
  * @module
  */
 import { serialize } from "node:v8";
+import { errorWords } from "../windows/error-words.ts";
 
 /** Something was to be stored that cannot be. */
 export class Unstorable extends Error {
   /** `what` it is, as in `a row of sink "totals"`, and the operator that it comes from. */
   constructor(what: string, readonly operator: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`Cannot store ${what} as it must be something that the structured clone algorithm copies: ${reason}`, {
-      cause,
-    });
+    super(
+      `Cannot store ${what} as it must be something that the structured clone algorithm copies: ${errorWords(cause)}`,
+      { cause },
+    );
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import * as Schema from "@effect/schema";
 import { type Cause, Context, Effect } from "effect";
+import { errorWords } from "../windows/error-words.ts";
 
 /** Why an operation on a file failed, as far as it matters to those who asked for it. */
 export type FileErrorReason = "missing" | "folder" | "denied" | "other";
@@ -89,7 +90,7 @@ const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, FileError> =>
     try: run,
     catch: (cause) =>
       new FileError({
-        message: cause instanceof Error ? cause.message : String(cause),
+        message: errorWords(cause),
         reason: reasonOf(cause),
         cause,
       }),

@@ -5,6 +5,7 @@
  */
 import type { Context } from "effect";
 import type { Guarantee } from "../exactly-once/guarantee.ts";
+import { errorWords } from "../windows/error-words.ts";
 import { calmRun, type Conditions, epochMillis, mustEnd, type Sizes, usualConditions, variations } from "./calm-run.ts";
 import { compareRows, type Difference, differenceInWords, isOrder, roughly } from "./compare-rows.ts";
 import type { Fault } from "./faults.ts";
@@ -237,7 +238,7 @@ const holds = (
     invariant(outputs);
     return null;
   } catch (cause) {
-    return { message: cause instanceof Error ? cause.message : String(cause), cause };
+    return { message: errorWords(cause), cause };
   }
 };
 

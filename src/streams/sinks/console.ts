@@ -6,6 +6,7 @@
 import { Effect } from "effect";
 import { SinkError } from "../../exactly-once/errors.ts";
 import type { AppendOnly, Sink } from "../../exactly-once/sink.ts";
+import { errorWords } from "../../windows/error-words.ts";
 import { printLines } from "./standard-output.ts";
 import { utf8Bytes } from "./utf8.ts";
 
@@ -71,7 +72,7 @@ export function console<A>(name: string, options: ConsoleOptions<A> = {}): Sink<
 
 const failureOf = (sink: string, epoch: number, cause: unknown): SinkError =>
   new SinkError({
-    message: `Cannot print epoch ${epoch} to console sink "${sink}": ${String(cause)}`,
+    message: `Cannot print epoch ${epoch} to console sink "${sink}": ${errorWords(cause)}`,
     sink,
     epoch,
     retryable: false,

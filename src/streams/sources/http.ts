@@ -7,13 +7,13 @@ import type * as Schema from "@effect/schema";
 import { Deferred, type Duration, Effect, type Scope, Stream } from "effect";
 import { Signal } from "../../actors/signal.ts";
 import type { Acknowledged } from "../../exactly-once/sink.ts";
+import { errorLine } from "../../windows/error-words.ts";
 import { atLeastOne, millisOf } from "../../windows/millis-of.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Source, SourceBatch } from "../source.ts";
 import { bodyDecoder, type BodyFormat, type BodyRecords, formatOf, readBody, Refusal } from "./http/body.ts";
 import { Intake } from "./http/intake.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
-import { messageOf } from "./formats/value-decoder.ts";
 
 /** Bounds that hold unless {@link http} is told otherwise. */
 export const httpDefaults = {
@@ -280,7 +280,7 @@ const listen = (
         try: () => Deno.serve({ hostname, port, onListen: () => {} }, (request) => run(handle(request))),
         catch: (cause) =>
           new SourceError({
-            message: `Cannot listen at ${hostname}:${port} for source "${source}": ${messageOf(cause)}`,
+            message: `Cannot listen at ${hostname}:${port} for source "${source}": ${errorLine(cause)}`,
             source,
             split: theSplit,
             position,

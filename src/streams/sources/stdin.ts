@@ -6,6 +6,7 @@
 import type * as Schema from "@effect/schema";
 import { Cause, Effect, Stream } from "effect";
 import type { LiveOnly } from "../../exactly-once/sink.ts";
+import { errorLine } from "../../windows/error-words.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import type { Rejected, Source, SourceBatch } from "../source.ts";
 import { blank, type StreamedRecords } from "./formats/records.ts";
@@ -14,7 +15,6 @@ import { lineBytesMaxDefault } from "./ndjson.ts";
 import { lastingError, numericPosition, unknownSplit } from "./reading.ts";
 import { StreamedCsv } from "./formats/streamed-csv.ts";
 import { textDecoder, TextLines } from "./formats/text-lines.ts";
-import { messageOf } from "./formats/value-decoder.ts";
 
 /** What {@link stdin} finds in standard input. */
 export interface StdinOptions<A> {
@@ -200,7 +200,7 @@ class StandardInput<A> {
     return Effect.fail(
       new SourceError({
         message: `Cannot read standard input for source "${this.source}" after ${this.#position} bytes: ` +
-          messageOf(failure.cause),
+          errorLine(failure.cause),
         source: this.source,
         split: theSplit,
         position: this.#position,

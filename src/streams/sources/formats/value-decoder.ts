@@ -6,6 +6,7 @@
 import * as Schema from "@effect/schema";
 import { Result } from "effect";
 import { SchemaJITCompiler } from "effect/schema";
+import { errorLine } from "../../../windows/error-words.ts";
 import { schemaWords } from "../../../windows/schema-words.ts";
 import { Rejected, rejectedBytesMax } from "../../source.ts";
 
@@ -29,7 +30,7 @@ export const valueDecoder = <A>(schema: Schema.ConstraintDecoder<A>): ValueDecod
     try {
       const result = parse(value);
       if (Result.isSuccess(result)) return result.success as A;
-      return new Undecodable(`does not match the schema: ${messageOf(result.failure)}`);
+      return new Undecodable(`does not match the schema: ${errorLine(result.failure)}`);
     } catch (error) {
       return new Undecodable(`made the schema throw: ${schemaWords(error)}`);
     }
@@ -55,7 +56,7 @@ export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch (error) {
-    return new Undecodable(`is not JSON: ${messageOf(error)}`);
+    return new Undecodable(`is not JSON: ${errorLine(error)}`);
   }
 };
 
@@ -111,7 +112,3 @@ export const rejectedText = ({ reason }: Undecodable, text: string): Rejected =>
 /** What stands in a batch for bytes that cannot be decoded. */
 export const rejectedBytes = (reason: string, bytes: Uint8Array): Rejected =>
   new Rejected(reason, bytes.slice(0, rejectedBytesMax), bytes.length);
-
-/** The message of whatever was thrown, on one line. */
-export const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");

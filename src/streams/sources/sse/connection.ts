@@ -4,7 +4,7 @@
  * @module
  */
 import { Data, Effect } from "effect";
-import { messageOf } from "../formats/value-decoder.ts";
+import { errorLine } from "../../../windows/error-words.ts";
 
 /** A server that cannot be reached, or a connection that was lost. Asking again may help. */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly reason: string }> {}
@@ -46,7 +46,7 @@ export const eventServer = (
   const shown = url.origin + url.pathname;
   // Deno's messages name the address, and what stands in its query may be a secret.
   const unreachable = (error: unknown): Unreachable =>
-    new Unreachable({ reason: messageOf(error).replaceAll(/https?:\/\/[^\s"')]+/g, shown) });
+    new Unreachable({ reason: errorLine(error).replaceAll(/https?:\/\/[^\s"')]+/g, shown) });
 
   for (const [name, value] of Object.entries(headers)) secrets.set(name, value);
 
