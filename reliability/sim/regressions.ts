@@ -26,6 +26,6 @@ export const regressions = async (): Promise<ReadonlyArray<Regression>> =>
 /** Puts scenarios on the list. */
 export const addRegressions = async (added: ReadonlyArray<Regression>): Promise<void> => {
   const all = [...await regressions(), ...added];
-  const text = all.map((one) => JSON.stringify(one, (_, value) => value === Infinity ? infinity : value)).join(",\n");
-  await Deno.writeTextFile(path, `[\n${text}\n]\n`);
+  const text = JSON.stringify(all, (_, value) => value === Infinity ? infinity : value, 2);
+  await Deno.writeTextFile(path, `${text}\n`);
 };
