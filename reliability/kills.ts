@@ -5,6 +5,7 @@
  * ```sh
  * deno task kills                        # 1,000 kills
  * deno task kills --kills=50 --seed=7    # as many as one wants, at the times of a seed
+ * deno task kills --json                 # the last line is a summary for programs
  * ```
  *
  * @module
@@ -22,6 +23,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "1000" },
     seed: { type: "string", default: String(1 + Math.floor(Math.random() * 999_999)) },
+    json: { type: "boolean", default: false },
   },
 });
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
@@ -33,7 +35,8 @@ if (![kills, seed].every((value) => Number.isSafeInteger(value) && value > 0)) {
 const folder = `.weir/kills/${seed}`;
 await Deno.remove(folder, { recursive: true }).catch(unlessMissing(undefined));
 const began = performance.now();
-const seconds = (): string => `${((performance.now() - began) / 1_000).toFixed(0)} s`;
+const secondsGone = (): number => (performance.now() - began) / 1_000;
+const seconds = (): string => `${secondsGone().toFixed(0)} s`;
 const inWords = ({ kills, jobs, epochs, unheard, restored }: Killed): string =>
   `${kills} kills over ${jobs} jobs, ${epochs} epochs acknowledged, 0 lost; ${unheard} committed and not heard of; ` +
   `${restored} states taken on and recounted`;
@@ -55,3 +58,11 @@ const killed = await killInLanes({
 });
 console.log(`kills: ${inWords(killed)}, every output exact, in ${seconds()}`);
 await Deno.remove(folder, { recursive: true });
+if (values.json) {
+  const records = killed.jobs * undisturbed.files.reduce((sum, { readings }) => sum + readings.length, 0);
+  const { kills: crashes } = killed;
+  // What is lost ends the program before it comes here.
+  console.log(
+    JSON.stringify({ lane: "kills", seed, runs: crashes, crashes, records, failures: 0, seconds: secondsGone() }),
+  );
+}
