@@ -37,7 +37,7 @@ export const recount = (files: ReadonlyArray<ReadonlyArray<Reading>>): Answer =>
     const times = readings.map(({ at }) => at).sort((a, b) => a - b);
     let first = 0;
     times.forEach((at, k) => {
-      if (k + 1 < times.length && times[k + 1] < at + gapMillis) return;
+      if (k + 1 < times.length && times[k + 1] <= at + gapMillis) return;
       sessions[`${user} ${times[first]} ${at + gapMillis}`] = k + 1 - first;
       first = k + 1;
     });
