@@ -13,7 +13,7 @@ import {
   type Sound,
   zeroRange,
 } from "../reliability/kills/damage.ts";
-import { randomOf } from "../reliability/kills/random.ts";
+import { Seeded } from "../src/testing/seeded.ts";
 import type { Sink } from "@weir/streams";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
@@ -87,13 +87,13 @@ Deno.test("an output that is not as it must be is noticed", async () => {
     sound,
     "main",
     `${folder}/damaged`,
-    (folder) => change(`${folder}/running.ndjson`, flipBit(randomOf(seed))),
+    (folder) => change(`${folder}/running.ndjson`, flipBit(new Seeded(seed))),
   );
   assert.deepEqual(outcome, { ended: "wrong", differs: "running" });
 });
 
 Deno.test("350 bits flipped in the pages of the file: the right answer, or an error that says what is damaged", async () => {
-  const random = randomOf(seed);
+  const random = new Seeded(seed);
   const flip = (folder: string): void => change(pagesOf(folder), flipBit(random));
   const alone = await damage(250, "main", flip);
   const withLog = await damage(100, "both", flip);
@@ -104,13 +104,13 @@ Deno.test("350 bits flipped in the pages of the file: the right answer, or an er
 });
 
 Deno.test("300 bits flipped in stored values: each is noticed, with the name of its segment", async () => {
-  assert.deepEqual(await damage(300, "main", flipStored(randomOf(seed + 1))), { StateCorrupted: 300 });
+  assert.deepEqual(await damage(300, "main", flipStored(new Seeded(seed + 1))), { StateCorrupted: 300 });
 });
 
 // SQLite believes its log up to the first frame that is damaged. What is left is the state of an earlier epoch, and the
 // sinks know of later ones.
 Deno.test("350 bits flipped in the log: the job is where it was, or the sinks say that it has gone back", async () => {
-  const random = randomOf(seed + 2);
+  const random = new Seeded(seed + 2);
   const flip = (folder: string): void => change(logOf(folder), flipBit(random));
   for (const base of ["log", "both"] as const) {
     const tally = await damage(175, base, flip);
@@ -119,7 +119,7 @@ Deno.test("350 bits flipped in the log: the job is where it was, or the sinks sa
 });
 
 Deno.test("a log that was cut, and ranges that are zero", async () => {
-  const random = randomOf(seed + 3);
+  const random = new Seeded(seed + 3);
   const zero = zeroRange(random, zeroBytesMax);
   for (const base of ["log", "both"] as const) {
     const cut = await damage(50, base, (folder) => change(logOf(folder), cutOff(random)));
@@ -133,7 +133,7 @@ Deno.test("a log that was cut, and ranges that are zero", async () => {
 
 // Rows of a table are a program's own, and have no checksum. But what says how far the table has got must not lead astray.
 Deno.test("100 bits flipped in what says how far a table has got: no row is lost, or the table is refused", async () => {
-  const flip = flipMarker(randomOf(seed + 4));
+  const flip = flipMarker(new Seeded(seed + 4));
   const tally = await damage(100, "both", flip);
   assert.ok(tally.exact > 0 && sum(tally) > tally.exact, JSON.stringify(tally));
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { killInLanes, runUndisturbed } from "../reliability/kills/killing.ts";
 import { startWorker } from "../reliability/kills/process.ts";
-import { below, randomOf } from "../reliability/kills/random.ts";
 import { verifyEnded, verifyKilled } from "../reliability/kills/verify.ts";
+import { Seeded } from "../src/testing/seeded.ts";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
 
@@ -58,18 +58,18 @@ Deno.test("a process that starts while another runs the job takes it over, and t
 Deno.test("a process that was stopped, taken over and goes on changes nothing any more, and ends as fenced", () =>
   inFolder(async (folder) => {
     const undisturbed = await runUndisturbed(folder, seed, fewReadings);
-    const random = randomOf(seed);
+    const random = new Seeded(seed);
     for (let k = 0; k < 4; k++) {
       const job = { folder: `${folder}/job-${k}`, files: undisturbed.files };
       const zombie = startWorker(job.folder, job.files);
-      await zombie.hasTold(1 + below(random, 10));
-      await delay(random() * 10);
+      await zombie.hasTold(1 + random.below(10));
+      await delay(random.next() * 10);
       zombie.kill("SIGSTOP");
       const owner = startWorker(job.folder, job.files);
       // Where it was stopped in the midst of a commit it holds the lock of the file, so nobody can take over yet.
       while (await Promise.race([owner.hasTold(1).then(() => false), delay(1_000).then(() => true)])) {
         zombie.kill("SIGCONT");
-        await delay(random() * 10);
+        await delay(random.next() * 10);
         zombie.kill("SIGSTOP");
       }
       assert.equal((await owner.end)?.say, "ended");

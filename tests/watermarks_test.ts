@@ -8,6 +8,7 @@ import { MergeOperator } from "../src/streams/operators/merge.ts";
 import { Silences } from "../src/streams/silences.ts";
 import type { SplitReader } from "../src/streams/split-reader.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
+import { Seeded } from "../src/testing/seeded.ts";
 import { bucketOf, delayBuckets, delayBucketsPerDoubling, upToOf } from "../src/windows/delay-histogram.ts";
 import { SplitWatermarks } from "../src/windows/split-watermarks.ts";
 import { runToEnd } from "./support.ts";
@@ -86,12 +87,10 @@ Deno.test("a custom watermark that is no date is refused; it would be taken for 
   }
 });
 
-/** Random numbers from a seed: mulberry32. */
-const randomOf = (seed: number) => (): number => {
-  seed = seed + 0x6d2b79f5 | 0;
-  let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-  t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-  return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
+/** Random numbers from a seed. */
+const randomOf = (seed: number): () => number => {
+  const seeded = new Seeded(seed);
+  return () => seeded.next();
 };
 
 /** Delays of records, in milliseconds: how long each is on its way. A record is stamped every 10 ms. */

@@ -8,7 +8,7 @@ import { Cause, Effect, Exit, Option, References, Schedule } from "effect";
 import { DatabaseSync } from "node:sqlite";
 import { denoKv } from "../../src/kv-state/deno-kv.ts";
 import type { Kv } from "../../src/kv-state/kv.ts";
-import { below } from "./random.ts";
+import type { Seeded } from "../../src/testing/seeded.ts";
 import { tableOf } from "./outputs.ts";
 import { copyFolder } from "./verify.ts";
 
@@ -208,35 +208,35 @@ export const change = (path: string, how: (bytes: Uint8Array<ArrayBuffer>) => Ui
   Deno.writeFileSync(path, how(Deno.readFileSync(path)));
 
 /** Flips one bit, from a position on. */
-export const flipBit = (random: () => number, from = 0) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
-  bytes[from + below(random, bytes.length - from)] ^= 1 << below(random, 8);
+export const flipBit = (random: Seeded, from = 0) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
+  bytes[from + random.below(bytes.length - from)] ^= 1 << random.below(8);
   return bytes;
 };
 
 /** Cuts the end off. */
-export const cutOff = (random: () => number) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array =>
-  bytes.subarray(0, below(random, bytes.length));
+export const cutOff = (random: Seeded) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array =>
+  bytes.subarray(0, random.below(bytes.length));
 
 /** Makes a range zero, as a disk does that has lost some of its blocks. */
-export const zeroRange = (random: () => number, lengthMax: number) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
-  const start = below(random, bytes.length);
-  return bytes.fill(0, start, start + 1 + below(random, lengthMax));
+export const zeroRange = (random: Seeded, lengthMax: number) => (bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
+  const start = random.below(bytes.length);
+  return bytes.fill(0, start, start + 1 + random.below(lengthMax));
 };
 
 /** Flips one bit of one of the values of a KV file that are bytes, through the store: what no page checksum could see. */
-export const flipStored = (random: () => number) => async (folder: string): Promise<void> => {
+export const flipStored = (random: Seeded) => async (folder: string): Promise<void> => {
   const kv = await Deno.openKv(`${folder}/state.kv`);
   const entries = [];
   for await (const entry of kv.list<Uint8Array<ArrayBuffer>>({ prefix: ["weir"] })) {
     if (entry.value instanceof Uint8Array) entries.push(entry);
   }
-  const { key, value } = entries[below(random, entries.length)];
+  const { key, value } = entries[random.below(entries.length)];
   await kv.set(key, flipBit(random)(value));
   kv.close();
 };
 
 /** Flips one bit of the marker of a table, below the store: there it is a value like any other. */
-export const flipMarker = (random: () => number) => (folder: string): void => {
+export const flipMarker = (random: Seeded) => (folder: string): void => {
   using database = new DatabaseSync(`${folder}/latest.kv`);
   const found = database.prepare("SELECT k, v FROM kv WHERE instr(k, CAST('weir' AS BLOB)) > 0").get()!;
   const value = flipBit(random)(found["v"] as Uint8Array<ArrayBuffer>);

@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Seeded } from "../../src/testing/seeded.ts";
 import { startWorker, type Worker } from "./process.ts";
-import { below, randomOf } from "./random.ts";
 import { type InputFile, writeReadings } from "./readings.ts";
 import { verifyEnded, verifyKilled } from "./verify.ts";
 
@@ -38,13 +38,13 @@ export interface Killed {
 const delay = (millis: number): Promise<void> => new Promise((wake) => setTimeout(wake, millis));
 
 /** Kills a process at a time that the seed decides. */
-const killSometime = async (worker: Worker, random: () => number): Promise<void> => {
-  if (below(random, sinceStartShare) === 0) {
-    await delay(random() * sinceStartMillis);
+const killSometime = async (worker: Worker, random: Seeded): Promise<void> => {
+  if (random.below(sinceStartShare) === 0) {
+    await delay(random.next() * sinceStartMillis);
   } else {
     await worker.hasTold(worker.told() + 1);
-    await worker.hasTold(worker.told() + below(random, epochsMax));
-    await delay(random() * sinceEpochMillis);
+    await worker.hasTold(worker.told() + random.below(epochsMax));
+    await delay(random.next() * sinceEpochMillis);
   }
   try {
     worker.kill("SIGKILL");
@@ -108,7 +108,7 @@ export const killInLanes = async (options: Killing): Promise<Killed> => {
 const killUntil = async (options: Killing): Promise<Killed> => {
   const { undisturbed, seed, restoreShare, onKill = () => {} } = options;
   const { files } = undisturbed;
-  const random = randomOf(seed);
+  const random = new Seeded(seed);
   let killed: Killed = { kills: 0, jobs: 0, epochs: 0, unheard: 0, restored: 0 };
   while (killed.kills < options.kills) {
     const folder = `${options.folder}/job-${killed.jobs}`;

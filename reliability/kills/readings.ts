@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { below, randomOf } from "./random.ts";
+import { Seeded } from "../../src/testing/seeded.ts";
 
 /** A line of a file. */
 export interface Reading {
@@ -36,7 +36,7 @@ const repetition = 10;
 
 /** The readings of a seed, about `count` of them in each of three files. */
 export const readingsOf = (seed: number, count: number): ReadonlyMap<string, ReadonlyArray<Reading>> => {
-  const random = randomOf(seed);
+  const random = new Seeded(seed);
   const splits = ["a", "b", "c"];
   const lines: ReadonlyArray<Array<Omit<Reading, "n" | "split"> & { readonly order: number }>> = splits.map(() => []);
   splits.forEach((split, s) => {
@@ -44,13 +44,13 @@ export const readingsOf = (seed: number, count: number): ReadonlyMap<string, Rea
     const length = Math.floor(count * (1 - s / 5));
     for (let k = 0; k < length; k++) {
       // Now and then a user is silent for long enough to end a session.
-      const at = Math.floor(k * 300 * count / length) + below(random, 300);
-      const order = at + below(random, disorderMillis);
-      const user = users[below(random, users.length)];
-      const reading = { id: `${split}${k}`, user, at, value: below(random, 100), order };
+      const at = Math.floor(k * 300 * count / length) + random.below(300);
+      const order = at + random.below(disorderMillis);
+      const user = users[random.below(users.length)];
+      const reading = { id: `${split}${k}`, user, at, value: random.below(100), order };
       lines[s].push(reading);
-      if (below(random, repetition) === 0) {
-        lines[below(random, splits.length)].push({ ...reading, order: at + below(random, disorderMillis) });
+      if (random.below(repetition) === 0) {
+        lines[random.below(splits.length)].push({ ...reading, order: at + random.below(disorderMillis) });
       }
     }
   });
