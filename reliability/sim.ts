@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { TraceEvent } from "../src/testing/trace.ts";
+import type { TraceEvent } from "../src/testing/simulation/trace.ts";
 import { addRegressions, type Regression, regressions } from "./sim/regressions.ts";
 import type { Account } from "./sim/run-scenario.ts";
 import { Broken, runScenario } from "./sim/run-scenario.ts";

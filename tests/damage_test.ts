@@ -13,7 +13,7 @@ import {
   type Sound,
   zeroRange,
 } from "../reliability/kills/damage.ts";
-import { Seeded } from "../src/testing/seeded.ts";
+import { Seeded } from "../src/testing/simulation/seeded.ts";
 import type { Sink } from "@weir/streams";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);

@@ -1,7 +1,7 @@
 /** When the end of a split is noted: where it is its turn, also when a job goes on in the middle of that turn. */
 import assert from "node:assert/strict";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
-import { simulateOnce } from "../src/testing/simulation.ts";
+import { simulateOnce } from "../src/testing/simulation/simulation.ts";
 
 //  split a   10            its watermark is 10 until its end is noted, which is after all of b
 //  split b   0  100  20    so 20 is in time. Were a at its end as soon as it is read, the watermark would be at 100

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { killInLanes, runUndisturbed } from "../reliability/kills/killing.ts";
 import { startWorker } from "../reliability/kills/process.ts";
 import { verifyEnded, verifyKilled } from "../reliability/kills/verify.ts";
-import { Seeded } from "../src/testing/seeded.ts";
+import { Seeded } from "../src/testing/simulation/seeded.ts";
 
 const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Effect } from "effect";
 import { Mailbox } from "../src/actors/mailbox.ts";
 import type { Message } from "../src/actors/message.ts";
-import { World } from "../src/testing/world.ts";
+import { World } from "../src/testing/simulation/world.ts";
 
 /** How many messages go through. */
 const messages = 100;

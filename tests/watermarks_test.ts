@@ -8,7 +8,7 @@ import { MergeOperator } from "../src/streams/operators/merge.ts";
 import { Silences } from "../src/streams/silences.ts";
 import type { SplitReader } from "../src/streams/split-reader.ts";
 import { memoryKv } from "../src/testing/memory-kv.ts";
-import { Seeded } from "../src/testing/seeded.ts";
+import { Seeded } from "../src/testing/simulation/seeded.ts";
 import { bucketOf, delayBuckets, delayBucketsPerDoubling, upToOf } from "../src/windows/delay-histogram.ts";
 import { SplitWatermarks } from "../src/windows/split-watermarks.ts";
 import { runToEnd } from "./support.ts";

@@ -8,7 +8,7 @@ import { Cause, Effect, Exit, Option, References, Schedule } from "effect";
 import { DatabaseSync } from "node:sqlite";
 import { denoKv } from "../../src/kv-state/deno-kv.ts";
 import type { Kv } from "../../src/kv-state/kv.ts";
-import type { Seeded } from "../../src/testing/seeded.ts";
+import type { Seeded } from "../../src/testing/simulation/seeded.ts";
 import { tableOf } from "./outputs.ts";
 import { copyFolder } from "./verify.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Seeded } from "../../src/testing/seeded.ts";
+import { Seeded } from "../../src/testing/simulation/seeded.ts";
 import { startWorker, type Worker } from "./process.ts";
 import { type InputFile, writeReadings } from "./readings.ts";
 import { verifyEnded, verifyKilled } from "./verify.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Seeded } from "../../src/testing/seeded.ts";
+import { Seeded } from "../../src/testing/simulation/seeded.ts";
 
 /** A line of a file. */
 export interface Reading {

@@ -4,7 +4,7 @@
 import { Context } from "effect";
 import { Files } from "../../src/streams/files.ts";
 import { type MemoryKv, memoryKv } from "../../src/testing/memory-kv.ts";
-import { type ModelDisk, modelDisk } from "../../src/testing/model-disk.ts";
+import { type ModelDisk, modelDisk } from "../../src/testing/simulation/model-disk.ts";
 import type { Held } from "./sinks.ts";
 
 /** The outside of one world. */

@@ -3,9 +3,9 @@
  * stopped somewhere, to hold what is stored against what was read.
  */
 import assert from "node:assert/strict";
-import type { Fault, FaultKind } from "../../src/testing/faults.ts";
-import { simulateOnce, type SimulationReport } from "../../src/testing/simulation.ts";
-import type { TraceEvent } from "../../src/testing/trace.ts";
+import type { Fault, FaultKind } from "../../src/testing/simulation/faults.ts";
+import { simulateOnce, type SimulationReport } from "../../src/testing/simulation/simulation.ts";
+import type { TraceEvent } from "../../src/testing/simulation/trace.ts";
 import { type Outside, outside } from "./outside.ts";
 import type { Drawn, Run } from "./pipeline.ts";
 import { brokenQueue, watchQueues } from "./queues.ts";

@@ -2,7 +2,7 @@
  * Runs the scenario of a seed and, where it comes out wrong, looks for a smaller one that does too.
  */
 import fc from "fast-check";
-import type { TraceEvent } from "../../src/testing/trace.ts";
+import type { TraceEvent } from "../../src/testing/simulation/trace.ts";
 import { type Account, Broken, runScenario } from "./run-scenario.ts";
 import type { Regression } from "./regressions.ts";
 import { type Scenario, scenarios } from "./scenario.ts";

@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import type { RunOptions } from "../../src/streams/run.ts";
-import { type Fault, type FaultKind, kindsOf, type Port, ports } from "../../src/testing/faults.ts";
+import { type Fault, type FaultKind, kindsOf, type Port, ports } from "../../src/testing/simulation/faults.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { Coarseness, Drawn } from "./pipeline.ts";
 import { pipelines } from "./pipelines.ts";

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { Effect } from "effect";
 import fc from "fast-check";
 import { Sink } from "@weir/streams";
-import { faultyKv } from "../../src/testing/simulated-ports.ts";
+import { faultyKv } from "../../src/testing/simulation/simulated-ports.ts";
 import { approximate, compareOrders, isResult, snap } from "../../tests/plans/compare.ts";
 import { assertSameBag, canonical } from "../../tests/support.ts";
 import type { Guarantee } from "./guarantee.ts";

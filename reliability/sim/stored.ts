@@ -8,7 +8,7 @@ import { openEpochStore } from "../../src/exactly-once/open-epoch-store.ts";
 import { decodeManifest, manifestKey } from "../../src/kv-state/manifest.ts";
 import { segmentsPrefix } from "../../src/kv-state/segment.ts";
 import { fingerprints } from "../../src/streams/job.ts";
-import { World } from "../../src/testing/world.ts";
+import { World } from "../../src/testing/simulation/world.ts";
 import type { Outside } from "./outside.ts";
 
 /** The part of an epoch's control value that is looked at. */

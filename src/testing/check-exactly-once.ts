@@ -6,9 +6,9 @@
 import type * as Schema from "@effect/schema";
 import { inWords } from "../windows/in-words.ts";
 import { canonical } from "./canonical.ts";
-import { type Entry, type Found, Ledger } from "./ledger.ts";
-import { NotExactlyOnce } from "./not-exactly-once.ts";
-import { asStored, linesAt, type Output, type Place, readOutput } from "./read-output.ts";
+import { type Entry, type Found, Ledger } from "./checking/ledger.ts";
+import { NotExactlyOnce } from "./checking/not-exactly-once.ts";
+import { asStored, linesAt, type Output, type Place, readOutput } from "./checking/read-output.ts";
 
 /** Where output is read, one of four ways. */
 export type OutputToCheck<A> =

@@ -17,7 +17,7 @@ import { Rejected, rejectedBytesMax, type Source, WatermarkNotice } from "../str
 import { HandFed } from "./hand-fed-source.ts";
 import { type MemoryKv, memoryKv } from "./memory-kv.ts";
 import { watch, Watched } from "./watched-sink.ts";
-import { type Process, World, worldBegins } from "./world.ts";
+import { type Process, World, worldBegins } from "./simulation/world.ts";
 
 /** How a {@link TestHarness} differs from the usual one. */
 export interface HarnessOptions {

@@ -8,15 +8,15 @@
  */
 import { Context, Effect } from "effect";
 import { inWords } from "../windows/in-words.ts";
-import type { Sizes } from "./calm-run.ts";
-import { drawFaults } from "./draw-faults.ts";
-import { type FaultKind, kindsOf } from "./faults.ts";
+import type { Sizes } from "./simulation/calm-run.ts";
+import { drawFaults } from "./simulation/draw-faults.ts";
+import { type FaultKind, kindsOf } from "./simulation/faults.ts";
 import type { WithServices } from "./harness.ts";
-import { Progress } from "./progress.ts";
-import { type GivenRecords, readAhead } from "./read-ahead.ts";
-import { SimulationFailed } from "./simulation-failed.ts";
-import { type Outputs, partsOf, type Simulated } from "./subject.ts";
-import { Tunnel } from "./tunnel.ts";
+import { Progress } from "./simulation/progress.ts";
+import { type GivenRecords, readAhead } from "./simulation/read-ahead.ts";
+import { SimulationFailed } from "./simulation/simulation-failed.ts";
+import { type Outputs, partsOf, type Simulated } from "./simulation/subject.ts";
+import { Tunnel } from "./simulation/tunnel.ts";
 
 /** What a simulation does unless it is told otherwise. */
 export const simulateDefaults = {

@@ -13,11 +13,11 @@ export {
   type WithServices,
 } from "./harness.ts";
 export { simulate, simulateDefaults, type SimulateOptions, type SimulateReport } from "./simulate.ts";
-export { SimulationFailed } from "./simulation-failed.ts";
-export type { Outputs, Simulated, WithOutputs } from "./subject.ts";
-export type { GivenRecords } from "./read-ahead.ts";
-export type { Fault, FaultKind, Port } from "./faults.ts";
-export type { TraceEvent } from "./trace.ts";
+export { SimulationFailed } from "./simulation/simulation-failed.ts";
+export type { Outputs, Simulated, WithOutputs } from "./simulation/subject.ts";
+export type { GivenRecords } from "./simulation/read-ahead.ts";
+export type { Fault, FaultKind, Port } from "./simulation/faults.ts";
+export type { TraceEvent } from "./simulation/trace.ts";
 export {
   checkExactlyOnce,
   type CheckOptions,
@@ -27,4 +27,4 @@ export {
   type OutputToCheck,
   shownMaxDefault,
 } from "./check-exactly-once.ts";
-export { NotExactlyOnce } from "./not-exactly-once.ts";
+export { NotExactlyOnce } from "./checking/not-exactly-once.ts";

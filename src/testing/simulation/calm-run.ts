@@ -4,8 +4,8 @@
  * @module
  */
 import { Cause, type Context, Effect, Exit, Random } from "effect";
-import { type JobError, type JobSummary, run } from "../streams/run.ts";
-import { memoryKv } from "./memory-kv.ts";
+import { type JobError, type JobSummary, run } from "../../streams/run.ts";
+import { memoryKv } from "../memory-kv.ts";
 import { Seeded } from "./seeded.ts";
 import type { Subject } from "./subject.ts";
 import { World, worldBegins } from "./world.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 import { Cause, type Context, Effect, Exit } from "effect";
-import { type Job, replaceEnds } from "../streams/job.ts";
-import { type JobError, type JobSummary, run, type RunOptions } from "../streams/run.ts";
+import { type Job, replaceEnds } from "../../streams/job.ts";
+import { type JobError, type JobSummary, run, type RunOptions } from "../../streams/run.ts";
 import { clockJumpMillis, CurrentFaults, type Fault, type FaultKind, Faults, type Port } from "./faults.ts";
-import { type MemoryKv, memoryKv } from "./memory-kv.ts";
+import { type MemoryKv, memoryKv } from "../memory-kv.ts";
 import { Seeded } from "./seeded.ts";
 import { faultyKv, faultySink, faultySource } from "./simulated-ports.ts";
 import type { TraceEvent } from "./trace.ts";

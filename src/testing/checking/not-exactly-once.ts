@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { CheckReport, FoundRows } from "./check-exactly-once.ts";
-import { shown } from "./compare-rows.ts";
+import type { CheckReport, FoundRows } from "../check-exactly-once.ts";
+import { shown } from "../compare-rows.ts";
 
 /** Rows are missing, duplicated, unexpected or out of order; the message shows the first of each kind. */
 export class NotExactlyOnce extends Error {

@@ -9,7 +9,13 @@
  * @module
  */
 import { Effect } from "effect";
-import { FileError, type FileErrorReason, type FileHandle, type FileInfo, type FileSystem } from "../streams/files.ts";
+import {
+  FileError,
+  type FileErrorReason,
+  type FileHandle,
+  type FileInfo,
+  type FileSystem,
+} from "../../streams/files.ts";
 import { type Injected, throughPort } from "./faults.ts";
 import type { Seeded } from "./seeded.ts";
 import { CurrentProcess, type Process } from "./world.ts";

@@ -5,9 +5,9 @@
  */
 import * as Schema from "@effect/schema";
 import { Effect, Stream } from "effect";
-import { Rejected, type Source, WatermarkNotice } from "../streams/source.ts";
-import { csv } from "../streams/sources/csv.ts";
-import { ndjson } from "../streams/sources/ndjson.ts";
+import { Rejected, type Source, WatermarkNotice } from "../../streams/source.ts";
+import { csv } from "../../streams/sources/csv.ts";
+import { ndjson } from "../../streams/sources/ndjson.ts";
 
 /** Where output is. */
 export type Output =

@@ -4,12 +4,12 @@
  * @module
  */
 import { Clock, type Context, Effect, Stream } from "effect";
-import type { SourceError } from "../streams/errors.ts";
-import { graphOf, type Job } from "../streams/job.ts";
-import type { Position, Source } from "../streams/source.ts";
-import { indexPositions, lastingError, pullBatches } from "../streams/sources/reading.ts";
-import { canonical } from "./canonical.ts";
-import { snapshot } from "./watched-sink.ts";
+import type { SourceError } from "../../streams/errors.ts";
+import { graphOf, type Job } from "../../streams/job.ts";
+import type { Position, Source } from "../../streams/source.ts";
+import { indexPositions, lastingError, pullBatches } from "../../streams/sources/reading.ts";
+import { canonical } from "../canonical.ts";
+import { snapshot } from "../watched-sink.ts";
 
 type AnySource = Source<unknown, unknown, unknown, unknown>;
 

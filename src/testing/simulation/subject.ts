@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { End, Sink } from "../exactly-once/sink.ts";
-import { graphOf, type Job, replaceEnds } from "../streams/job.ts";
-import { canonical } from "./canonical.ts";
-import type { SinkRef } from "./harness.ts";
+import type { End, Sink } from "../../exactly-once/sink.ts";
+import { graphOf, type Job, replaceEnds } from "../../streams/job.ts";
+import { canonical } from "../canonical.ts";
+import type { SinkRef } from "../harness.ts";
 import { replayed, type Tapes } from "./read-ahead.ts";
-import { watch, Watched } from "./watched-sink.ts";
+import { watch, Watched } from "../watched-sink.ts";
 
 /**
  * A job with sinks that are kept as they are, and what these hold.

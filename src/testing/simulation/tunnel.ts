@@ -4,10 +4,10 @@
  * @module
  */
 import type { Context } from "effect";
-import type { Guarantee } from "../exactly-once/guarantee.ts";
-import { errorWords } from "../windows/error-words.ts";
+import type { Guarantee } from "../../exactly-once/guarantee.ts";
+import { errorWords } from "../../windows/error-words.ts";
 import { calmRun, type Conditions, epochMillis, mustEnd, type Sizes, usualConditions, variations } from "./calm-run.ts";
-import { compareRows, type Difference, differenceInWords, isOrder, roughly } from "./compare-rows.ts";
+import { compareRows, type Difference, differenceInWords, isOrder, roughly } from "../compare-rows.ts";
 import type { Fault } from "./faults.ts";
 import type { Tapes } from "./read-ahead.ts";
 import { SimulationFailed } from "./simulation-failed.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 import { Effect, Stream } from "effect";
-import { SinkError } from "../exactly-once/errors.ts";
-import type { End, Sink, SinkWriter } from "../exactly-once/sink.ts";
-import { KvError } from "../kv-state/errors.ts";
-import type { Kv, KvProvider } from "../kv-state/kv.ts";
-import { SourceError } from "../streams/errors.ts";
-import type { Source } from "../streams/source.ts";
+import { SinkError } from "../../exactly-once/errors.ts";
+import type { End, Sink, SinkWriter } from "../../exactly-once/sink.ts";
+import { KvError } from "../../kv-state/errors.ts";
+import type { Kv, KvProvider } from "../../kv-state/kv.ts";
+import { SourceError } from "../../streams/errors.ts";
+import type { Source } from "../../streams/source.ts";
 import { type Injected, throughPort } from "./faults.ts";
 
 /** A provider whose stores may fail, be slow, and lose answers. */

@@ -11,7 +11,7 @@
  * @module
  */
 import { Clock, Context, Duration, Effect, type Exit, Random, References, Scheduler } from "effect";
-import { forgetAsyncContexts } from "../actors/async-context.ts";
+import { forgetAsyncContexts } from "../../actors/async-context.ts";
 import { Seeded } from "./seeded.ts";
 import { Trace } from "./trace.ts";
 
