@@ -9,11 +9,9 @@ const seed = Number(Deno.env.get("WEIR_SEED") ?? 1);
 
 const inFolder = async (body: (folder: string) => Promise<void>): Promise<void> => {
   const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await body(folder);
+  // Not where it has failed: processes may still write there, and an error of the removal would hide what went wrong.
+  await Deno.remove(folder, { recursive: true });
 };
 
 const delay = (millis: number): Promise<void> => new Promise((wake) => setTimeout(wake, millis));
