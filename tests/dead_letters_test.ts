@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Cause, Effect, Exit, Option, References, Schedule, Schema, Stream } from "effect";
 import { DeadLetters, Flow, Job, Sink, Source, Watermark } from "@weir/streams";
 import { sealed } from "../src/streams/dead-letter-layout.ts";
+import type { KvProvider } from "../src/kv-state/kv.ts";
 import { type MemoryKv, memoryKv } from "../src/testing/memory-kv.ts";
 
 const path = "dead.kv";
@@ -404,6 +405,49 @@ Deno.test("a retry that an Effect failed at, and one in a flow with event time, 
   await runOn(kv, job(false));
   assert.deepEqual(out.values(), [20, 21, 30]);
   assert.deepEqual(await lettersIn(kv), []);
+});
+
+/** A memory in which something happens each time that a page of letters has been read. */
+const withVisitor = (kv: MemoryKv, afterPage: (page: number) => Effect.Effect<void>): KvProvider => {
+  let pages = 0;
+  return {
+    open: (location) =>
+      Effect.map(kv.open(location), (store) => ({
+        ...store,
+        list: (range, limit) =>
+          Effect.tap(
+            store.list(range, limit),
+            () => range.prefix[0] === "letters" && limit > 1 ? afterPage(++pages) : Effect.void,
+          ),
+      })),
+  };
+};
+
+// letters     1 … 100   101 … 200   201 … 250 | 251 … 350   351 … 450
+// asked for   ───────── ─────────── ──────────  made meanwhile, by retries that failed again: not asked for
+Deno.test("letters that are made while a filter is gone through are not retried or discarded with the others", async () => {
+  const poison = Array.from({ length: 250 }, (_, k) => `{"id":${10 + k}}`);
+  const made = async (kv: MemoryKv) => {
+    await runOn(kv, jobOf(kv, poison, Sink.memory("out"), { work: small }));
+  };
+  const whileItFails = async <A, E>(kv: MemoryKv, use: (dead: DeadLetters.DeadLetterStore) => Effect.Effect<A, E>) => {
+    // After five pages the job fails no more, so that even one who goes on and on comes to an end.
+    const visitor = withVisitor(kv, (page) => page > 5 ? Effect.void : Effect.promise(() => made(kv)));
+    return await Effect.runPromise(
+      Effect.scoped(Effect.flatMap(DeadLetters.open(path, { kv: visitor }), use)),
+    );
+  };
+  const kv = memoryKv();
+  await made(kv);
+  const outcome = await whileItFails(kv, (dead) => dead.retry({}));
+  assert.equal(outcome.retried, 250);
+  assert.deepEqual((await lettersIn(kv)).map(([number]) => number).at(-1), 450, "200 of them have failed again");
+
+  const others = memoryKv();
+  await made(others);
+  await withLetters(others, (dead) => dead.retry([1, 2]));
+  assert.equal(await whileItFails(others, (dead) => dead.discard({})), 248);
+  assert.deepEqual((await lettersIn(others)).map(([number]) => number), [251, 252]);
 });
 
 Deno.test("bytes that are no JSON are read by a function of one's own", async () => {

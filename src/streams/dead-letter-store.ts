@@ -87,11 +87,11 @@ export interface DeadLetterStore {
    * Asks for letters to be retried: those of these numbers, or those of a filter. A `Source.retries` brings them back.
    *
    * Of numbers, all or none are accepted: one that is not there or cannot be retried is a `DeadLetterError`. Of a filter,
-   * those that cannot be retried are left and counted.
+   * those that cannot be retried are left and counted; letters that are made from then on are not meant.
    */
   readonly retry: (which: ReadonlyArray<number> | LetterFilter) => Effect.Effect<RetryOutcome, DeadLettersError>;
   /**
-   * Deletes letters: those of these numbers, or those of a filter; says how many. One that is being retried stays: by its
+   * Deletes letters: those of these numbers, or those of a filter that are there now; says how many. One that is being retried stays: by its
    * number it is a `DeadLetterError`. A number that is not there is none to delete.
    */
   readonly discard: (which: ReadonlyArray<number> | LetterFilter) => Effect.Effect<number, DeadLettersError>;
@@ -168,11 +168,15 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
       return yield* letterOf(letter, retrying !== null);
     });
 
-  /** The letters behind a number that are not done with, some of them; `next` is null at the end. */
-  const scan = (after: number): Effect.Effect<LetterPage, KvError | StateCorrupted> =>
+  /** The letters behind a number, up to another one, that are not done with, some of them; `next` is null at the end. */
+  const scan = (
+    after: number,
+    greatest: number = Number.MAX_SAFE_INTEGER,
+  ): Effect.Effect<LetterPage, KvError | StateCorrupted> =>
     Effect.gen(function* () {
       const upTo = yield* settled;
-      const entries = yield* kv.list({ prefix: lettersPrefix, start: letterKey(after + 1) }, scanLettersMax);
+      const wanted = { prefix: lettersPrefix, start: letterKey(after + 1), end: letterKey(greatest + 1) };
+      const entries = yield* kv.list(wanted, scanLettersMax);
       if (entries.length === 0) return { letters: [], next: null };
       const last = entries.at(-1)!.key[1] as number;
       const range = { prefix: retryingPrefix, start: retryingKey(after + 1), end: retryingKey(last + 1) };
@@ -189,14 +193,37 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
       return { letters, next: entries.length < scanLettersMax ? null : last };
     });
 
-  /** Does something for every letter of a filter. */
+  /** The greatest number that a letter has now; 0 if there is none. A store lists forward only, so it is searched for. */
+  const greatestNumber: Effect.Effect<number, KvError> = Effect.gen(function* () {
+    let greatest = 0;
+    let step = 1;
+    const isFurtherOn = Effect.suspend(() =>
+      Effect.map(kv.list({ prefix: lettersPrefix, start: letterKey(greatest + step) }, 1), ([entry]) => {
+        if (entry !== undefined) greatest = entry.key[1] as number;
+        return entry !== undefined;
+      })
+    );
+    while (yield* isFurtherOn) step *= 2;
+    // There is none from `greatest + step` on.
+    while (step > 1) {
+      step /= 2;
+      yield* isFurtherOn;
+    }
+    return greatest;
+  });
+
+  /**
+   * Does something for every letter of a filter that is there now. What is done may make new letters, of retries that fail
+   * again: whoever walked on to these as well might never arrive.
+   */
   const forEachLetter = <E>(
     filter: LetterFilter,
     each: (letters: ReadonlyArray<StoredLetter>) => Effect.Effect<void, E>,
   ): Effect.Effect<void, E | KvError | StateCorrupted> =>
     Effect.gen(function* () {
+      const greatest = yield* greatestNumber;
       for (let after: number | null = 0; after !== null;) {
-        const { letters, next }: LetterPage = yield* scan(after);
+        const { letters, next }: LetterPage = yield* scan(after, greatest);
         yield* each(letters.filter(matching(filter)));
         after = next;
       }
