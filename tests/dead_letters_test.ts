@@ -175,6 +175,7 @@ Deno.test("a corrected schema and corrected code let retried letters pass, and t
     retried: 3,
     alreadyRetrying: 0,
     unretryable: 0,
+    gone: 0,
   });
   assert.deepEqual((await lettersIn(kv)).map((letter) => letter.at(-1)), [
     "retrying",
@@ -231,7 +232,7 @@ Deno.test("to retry what is on its way changes nothing", async () => {
   const out = Sink.memory<number>("out");
   await runOn(kv, jobOf(kv, lines, out, { work: small }));
   await withLetters(kv, (dead) => dead.retry([3, 3]));
-  const again = { retried: 1, alreadyRetrying: 1, unretryable: 0 };
+  const again = { retried: 1, alreadyRetrying: 1, unretryable: 0, gone: 0 };
   assert.deepEqual(await withLetters(kv, (dead) => dead.retry([3, 4])), again);
   await runOn(kv, jobOf(kv, lines, out));
   assert.deepEqual(out.values(), [1, 4, 30, 50]);
@@ -244,7 +245,7 @@ Deno.test("a request whose commit fails, applied or not, is granted once", async
     await runOn(kv, jobOf(kv, lines, out, { work: small }));
     const first = kv.commits();
     kv.onCommit((commit) => commit - first < 2 ? fate : "ok");
-    const outcome = { retried: 2, alreadyRetrying: 0, unretryable: 0 };
+    const outcome = { retried: 2, alreadyRetrying: 0, unretryable: 0, gone: 0 };
     assert.deepEqual(await withLetters(kv, (dead) => dead.retry([3, 4])), outcome, fate);
     assert.equal(await withLetters(kv, (dead) => dead.discard([1])), 1, fate);
     kv.onCommit(() => "ok");
@@ -293,7 +294,8 @@ Deno.test("a letter that is not whole, or that JSON cannot express, says so, and
   );
   // Of numbers, all or none.
   assert.deepEqual((await lettersIn(kv)).filter((letter) => letter.at(-1) === "retrying"), []);
-  assert.deepEqual(await withLetters(kv, (dead) => dead.retry({})), { retried: 1, alreadyRetrying: 0, unretryable: 2 });
+  const outcome = { retried: 1, alreadyRetrying: 0, unretryable: 2, gone: 0 };
+  assert.deepEqual(await withLetters(kv, (dead) => dead.retry({})), outcome);
 });
 
 Deno.test("letters are listed in pages, by filters, and counted by operator and reason", async () => {
@@ -448,6 +450,28 @@ Deno.test("letters that are made while a filter is gone through are not retried 
   await withLetters(others, (dead) => dead.retry([1, 2]));
   assert.equal(await whileItFails(others, (dead) => dead.discard({})), 248);
   assert.deepEqual((await lettersIn(others)).map(([number]) => number), [251, 252]);
+});
+
+Deno.test("letters that somebody else is done with while a filter is gone through are left and counted", async () => {
+  const kv = memoryKv();
+  const poison = Array.from({ length: 150 }, (_, k) => `{"id":${10 + k}}`);
+  await runOn(kv, jobOf(kv, poison, Sink.memory("out"), { work: small }));
+  const visitor = withVisitor(kv, (page) =>
+    Effect.promise(async () => {
+      // One of the letters that were just read is discarded, another one is retried, and the job handles it.
+      if (page === 1) await withLetters(kv, (dead) => dead.discard([100]));
+      if (page !== 2) return;
+      await withLetters(kv, (dead) => dead.retry([120]));
+      await runOn(kv, jobOf(kv, poison, Sink.memory("out")));
+    }));
+  const dead = DeadLetters.open(path, { kv: visitor });
+  assert.deepEqual(await Effect.runPromise(Effect.scoped(Effect.flatMap(dead, (store) => store.retry({})))), {
+    retried: 148,
+    alreadyRetrying: 0,
+    unretryable: 0,
+    gone: 2,
+  });
+  assert.deepEqual((await lettersIn(kv)).filter((letter) => letter.at(-1) !== "retrying"), []);
 });
 
 Deno.test("bytes that are no JSON are read by a function of one's own", async () => {

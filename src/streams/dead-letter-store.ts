@@ -87,7 +87,9 @@ export interface DeadLetterStore {
    * Asks for letters to be retried: those of these numbers, or those of a filter. A `Source.retries` brings them back.
    *
    * Of numbers, all or none are accepted: one that is not there or cannot be retried is a `DeadLetterError`. Of a filter,
-   * those that cannot be retried are left and counted; letters that are made from then on are not meant.
+   * those that cannot be retried, and those that somebody else is done with meanwhile, are left and counted; letters that
+   * are made from then on are not meant. More than 300 letters are several commits: where one of them fails, those before
+   * it stay granted.
    */
   readonly retry: (which: ReadonlyArray<number> | LetterFilter) => Effect.Effect<RetryOutcome, DeadLettersError>;
   /**
@@ -313,45 +315,46 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
       });
     });
 
-  const lettersOf = (
-    action: string,
-    numbers: ReadonlyArray<number>,
-  ): Effect.Effect<ReadonlyArray<StoredLetter>, DeadLettersError> =>
-    Effect.forEach(numbers, (number) =>
-      Effect.flatMap(show(number), (letter) =>
-        letter === null
-          ? Effect.fail(
-            refuse(`${action} dead letter ${inWords(number)}`, "it must be there", number, "no letter of that number"),
-          )
-          : Effect.succeed(letter)));
+  /** A letter to be retried, which must be there. */
+  const letterToRetry = (number: number): Effect.Effect<StoredLetter, DeadLettersError> =>
+    Effect.flatMap(show(number), (letter) =>
+      letter === null
+        ? Effect.fail(
+          refuse(`retry dead letter ${inWords(number)}`, "it must be there", number, "no letter of that number"),
+        )
+        : Effect.succeed(letter));
 
-  /** Puts letters into the log, but for those that are there; says how many. */
-  const request = (numbers: ReadonlyArray<number>): Effect.Effect<RetryOutcome, DeadLettersError> =>
+  /** Puts letters into the log, but for those that are in it; says how many. */
+  const request = (numbers: ReadonlyArray<number>, mayBeGone: boolean): Effect.Effect<RetryOutcome, DeadLettersError> =>
     change((retries) =>
       Effect.gen(function* () {
         const mutations: Array<KvMutation> = [];
         let position = retries;
-        for (const { number, status } of yield* lettersOf("retry", numbers)) {
-          if (status === "retrying") continue;
+        let gone = 0;
+        for (const number of numbers) {
+          const letter = yield* (mayBeGone ? show(number) : letterToRetry(number));
+          if (letter === null) gone++;
+          if (letter === null || letter.status === "retrying") continue;
           position++;
           mutations.push({ type: "set", key: retryKey(position), value: sealed(retryKey(position), number) });
           mutations.push({ type: "set", key: retryingKey(number), value: sealed(retryingKey(number), position) });
         }
         const retried = position - retries;
-        const done = { retried, alreadyRetrying: numbers.length - retried, unretryable: 0 };
+        const done = { retried, alreadyRetrying: numbers.length - retried - gone, unretryable: 0, gone };
         return { mutations, retries: position, done };
       })
     );
 
   const retry: DeadLetterStore["retry"] = (which) =>
     Effect.gen(function* () {
-      const outcome = { retried: 0, alreadyRetrying: 0, unretryable: 0 };
+      const outcome = { retried: 0, alreadyRetrying: 0, unretryable: 0, gone: 0 };
       const requestAll = (numbers: ReadonlyArray<number>) =>
         Effect.gen(function* () {
           for (let at = 0; at < numbers.length; at += changedLettersMax) {
-            const { retried, alreadyRetrying } = yield* request(numbers.slice(at, at + changedLettersMax));
-            outcome.retried += retried;
-            outcome.alreadyRetrying += alreadyRetrying;
+            const part = yield* request(numbers.slice(at, at + changedLettersMax), isFilter(which));
+            outcome.retried += part.retried;
+            outcome.alreadyRetrying += part.alreadyRetrying;
+            outcome.gone += part.gone;
           }
         });
       if (isFilter(which)) {
@@ -362,7 +365,7 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
         return outcome;
       }
       const numbers = [...new Set(which)];
-      for (const { number, obstacle } of yield* lettersOf("retry", numbers)) {
+      for (const { number, obstacle } of yield* Effect.forEach(numbers, letterToRetry)) {
         if (obstacle === null) continue;
         return yield* refuse(`retry dead letter ${number}`, "its record must be whole", number, obstacle);
       }

@@ -99,6 +99,8 @@ export interface RetryOutcome {
   readonly alreadyRetrying: number;
   /** How many letters that the filter matches cannot be retried. */
   readonly unretryable: number;
+  /** How many that the filter matches somebody else was done with meanwhile: retried before, or discarded. */
+  readonly gone: number;
 }
 
 /** Whether a filter means a letter. */
