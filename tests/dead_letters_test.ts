@@ -547,6 +547,17 @@ Deno.test("a file without dead letters, of another layout, or of another sink is
   kv.tamper(path, ["weir", "dead-letters"], () => sealed(["weir", "dead-letters"], { format: 2 }));
   const layout = await refusalOf(kv, (dead) => dead.list());
   assert.match(layout.message, /its layout must have version 1: current value is version 2$/);
+  const before = kv.entries(path);
+  const sink = await failureOf(Job.run(other, { kv, state: "others.kv" }));
+  assert.equal(
+    sink.message,
+    'Cannot open sink "dead" in "dead.kv": Cannot use a file of dead letters as its layout must have version 1: ' +
+      "current value is version 2",
+  );
+  const retries = Source.retries("retries", { path, schema: strict, kv });
+  const source = await failureOf(retries.splits);
+  assert.match(source.message, /^Cannot read source "retries" from "dead.kv": .* current value is version 2$/);
+  assert.deepEqual(kv.entries(path), before, "nothing was written");
   kv.tamper(path, ["weir", "dead-letters"], () => ({ format: 1 }));
   assert.equal((await refusalOf(kv, (dead) => dead.list()))._tag, "StateCorrupted");
 });

@@ -18,7 +18,7 @@
 import { Effect, Random, Schedule } from "effect";
 import { deserialize, serialize } from "node:v8";
 import type { RawForm } from "../actors/record-bytes.ts";
-import { type KvError, StateCorrupted } from "../kv-state/errors.ts";
+import { KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvEntry, KvKey } from "../kv-state/kv.ts";
 import { seal, unseal } from "../kv-state/seal.ts";
 import { inWords } from "../windows/in-words.ts";
@@ -146,12 +146,24 @@ export const randomId: Effect.Effect<string> = Effect.map(
 export const readInfo = (kv: Kv): Effect.Effect<StoreInfo | null, KvError | StateCorrupted> =>
   Effect.flatMap(kv.get(infoKey), (entry) => opened<StoreInfo | null>(entry, null));
 
-/** What the store of a file is, made if there is none. `owner` makes the store its own if nobody else has. */
+/**
+ * What the store of a file is, made if there is none. `owner` makes the store its own if nobody else has. Fails if the
+ * store has another layout.
+ */
 export const ensureInfo = (kv: Kv, owner: StoreInfo["owner"]): Effect.Effect<StoreInfo, KvError | StateCorrupted> =>
   patiently(Effect.gen(function* () {
     for (;;) {
       const entry = yield* kv.get(infoKey);
       const found = yield* opened<StoreInfo | null>(entry, null);
+      if (found !== null && found.format !== layoutFormat) {
+        return yield* new KvError({
+          message: `Cannot use a file of dead letters as its layout must have version ${layoutFormat}: current value ` +
+            `is version ${found.format}`,
+          operation: "get",
+          retryable: false,
+          cause: null,
+        });
+      }
       if (found !== null && (owner === null || found.owner !== null)) return found;
       const info: StoreInfo = { format: layoutFormat, id: found?.id ?? (yield* randomId), owner };
       const checks = [{ key: infoKey, versionstamp: entry?.versionstamp ?? null }];
