@@ -106,6 +106,14 @@ export interface SinkWriter<in Row> {
   readonly forfeit?: (lost: ForfeitedOutput) => Effect.Effect<void, SinkError>;
 }
 
+/** A file that a sink writes. */
+export interface SinkFile {
+  /** Where it is. */
+  readonly path: string;
+  /** Whether other sinks that share it, too, may write it. */
+  readonly shared: boolean;
+}
+
 /** What the engine needs of a sink, whatever the type of its rows. */
 export interface SinkDriver<in A, in out Row> {
   /** How an epoch becomes visible: the same as the sink's type says. */
@@ -117,6 +125,11 @@ export interface SinkDriver<in A, in out Row> {
   readonly encode: (value: A) => Row;
   /** The bytes a row takes in the sink. It bounds the outbox, and is exact where the sink relies on its offsets. */
   readonly byteLength: (row: Row) => number;
+  /**
+   * The file that the sink writes, if it writes one. A job in which another sink, or the job's state, has the same file is
+   * refused, unless both sinks share it.
+   */
+  readonly file?: SinkFile | undefined;
   /** Opens the sink, so that whoever wrote it before cannot write any more. The scope closes it. */
   readonly open: (
     context: SinkContext,

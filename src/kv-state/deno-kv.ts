@@ -156,7 +156,8 @@ const wrap = (kv: Deno.Kv, location: string): Kv => ({
 /** Whether a location is the address of a KV Connect server, which several jobs may share, unlike a file. */
 export const isRemote = (location: string): boolean => /^https?:\/\//.test(location);
 
-const isFile = (location: string): boolean => location !== ":memory:" && !isRemote(location);
+/** Whether a location is a file. */
+export const isFile = (location: string): boolean => location !== ":memory:" && !isRemote(location);
 
 /** Makes the folder of a file that is not there yet, and looks at one that is. */
 const prepare = async (path: string): Promise<void> => {

@@ -12,7 +12,7 @@ import { type CollectedEpoch, EpochCollector } from "../exactly-once/epoch-colle
 import type { EpochStore } from "../exactly-once/epoch-store.ts";
 import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
 import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
-import { denoKv, isRemote } from "../kv-state/deno-kv.ts";
+import { denoKv, isFile, isRemote } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../kv-state/kv.ts";
 import { Unstorable } from "../kv-state/unstorable.ts";
@@ -29,6 +29,7 @@ import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from ".
 import { userCodeError } from "./operators/on-error.ts";
 import type { Counters } from "./operators/stateful.ts";
 import { passesOf, type RunMode } from "./run-mode.ts";
+import { checkSinkFiles } from "./sink-files.ts";
 import { type SplitProgress, SplitReader } from "./split-reader.ts";
 
 /** Everything that a job can fail with; {@link run} says when. */
@@ -239,6 +240,7 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
     const schedule: Schedule.Schedule<unknown, JobError> = options.restart ??
       Schedule.exponential(runDefaults.restartMillisMin).pipe(Schedule.upTo({ times: runDefaults.restartsMax }));
     yield* checkOptions(job.name, options).pipe(
+      Effect.andThen(Effect.suspend(() => checkFiles(job, options))),
       Effect.andThen(attempt),
       Effect.retry({ schedule, while: mayPass }),
       Effect.onExit((exit) => Deferred.done(done, exit)),
@@ -263,7 +265,8 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
  *
  * It fails with one of the members of {@link JobError}:
  *
- * - `InvalidJob`: an option is out of its range, or a source cannot keep to the `mode`; nothing has been read then.
+ * - `InvalidJob`: an option is out of its range, a source cannot keep to the `mode`, or two sinks, or a sink and the state,
+ *   have one file; nothing has been read then.
  * - `SourceError`: a source cannot be listed or read.
  * - `SinkError`: a sink cannot be opened, or cannot publish an epoch.
  * - `KvError`: the state cannot be opened, read or written.
@@ -321,6 +324,13 @@ const runPasses = (
       if (state.stop) return { ...summary, outcome: "stopped" };
     }
   });
+
+const checkFiles = (job: Job<unknown>, options: RunOptions): Effect.Effect<void, InvalidJob> => {
+  const state = stateOf(job.name, options);
+  const isInFile = (options.kv === undefined || options.kv === denoKv) && isFile(state);
+  const sinks = new Set(graphOf(job).sinks.map(({ sink }) => sink));
+  return checkSinkFiles(job.name, sinks, isInFile ? state : null);
+};
 
 const stateOf = (job: string, options: RunOptions): string => options.state ?? `.weir/${job}.kv`;
 

@@ -21,6 +21,7 @@ export type {
   Sink,
   SinkContext,
   SinkDriver,
+  SinkFile,
   SinkOffset,
   SinkWriter,
   Transactional,

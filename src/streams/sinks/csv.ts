@@ -124,6 +124,7 @@ export function csv<A>(name: string, options: CsvSinkOptions<A>): Sink<A, Transa
         return columns.map((column) => fieldOf(column, record[column])).join(delimiter) + lineEnding;
       },
       byteLength: utf8Bytes,
+      file: { path, shared: false },
       open: (context) =>
         openRowFile(
           { sink: name, path, header, wholeRowsBytes: (bytes) => wholeRowsBytes(bytes, delimiter), noRow: blankLines },

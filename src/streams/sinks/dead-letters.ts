@@ -27,7 +27,7 @@ import {
   type StoreInfo,
   unsealed,
 } from "../dead-letter-layout.ts";
-import { type TableRow, TableWriter } from "./table.ts";
+import { kvFile, type TableRow, TableWriter } from "./table.ts";
 
 /** Where {@link deadLetters} keeps them. */
 export interface DeadLettersOptions {
@@ -86,6 +86,7 @@ export function deadLetters(name: string, options: DeadLettersOptions): Sink<Dea
       kind: "idempotent",
       encode: bodyOf,
       byteLength: bytesOf,
+      file: kvFile(path, kv, { shared: false }),
       open: (context) =>
         Effect.gen(function* () {
           const { job } = context;

@@ -60,6 +60,7 @@ export function ndjson<A>(name: string, options: NdjsonSinkOptions<A>): Sink<A, 
         return `${line}\n`;
       },
       byteLength: utf8Bytes,
+      file: { path, shared: false },
       open: (context) =>
         openRowFile({ sink: name, path, header: "", wholeRowsBytes: wholeLinesBytes, noRow: blankLine }, context),
     },

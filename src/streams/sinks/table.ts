@@ -17,8 +17,8 @@
  */
 import { Effect } from "effect";
 import { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
-import type { ForfeitedOutput, Idempotent, Publication, Sink, SinkContext } from "../../exactly-once/sink.ts";
-import { denoKv } from "../../kv-state/deno-kv.ts";
+import type { ForfeitedOutput, Idempotent, Publication, Sink, SinkContext, SinkFile } from "../../exactly-once/sink.ts";
+import { denoKv, isFile } from "../../kv-state/deno-kv.ts";
 import type { KvError } from "../../kv-state/errors.ts";
 import type { Kv, KvKey, KvMutation, KvProvider } from "../../kv-state/kv.ts";
 import {
@@ -144,6 +144,7 @@ export function table<A>(name: string, options: TableOptions<A>): Sink<A, Idempo
         return row(name, [...prefix, ...options.key(value)], removes ? null : copy(options.value(value)), removes);
       },
       byteLength: (row: TableRow) => row.bytes,
+      file: kvFile(path, kv, { shared: true }),
       open: (context) =>
         Effect.flatMap(Effect.mapError(kv.open(path), kvFailure(name, path, 0)), (store) => {
           const writer = new TableWriter(name, path, store, context);
@@ -156,6 +157,10 @@ export function table<A>(name: string, options: TableOptions<A>): Sink<A, Idempo
     },
   };
 }
+
+/** The file of a store, if it is in one. */
+export const kvFile = (path: string, kv: KvProvider, { shared }: { readonly shared: boolean }): SinkFile | undefined =>
+  kv === denoKv && isFile(path) ? { path, shared } : undefined;
 
 const markerRoot = "weir";
 
