@@ -355,6 +355,24 @@ Deno.test("the records before an event that is refused still come", () =>
 
 // ── Answers that are no events ──────────────────────────────────────────────────────────────────────────────────────
 
+Deno.test({
+  name: "a process that may not reach the server is told so at once",
+  permissions: { net: false },
+  fn: async () => {
+    const source = Source.sse("events", { url: "http://127.0.0.1:4999/?key=secret", schema: Schema.Unknown });
+    const exit = await Effect.runPromiseExit(Stream.runDrain(source.read("0", null, 10)));
+    assert.ok(Exit.isFailure(exit));
+    const error = Cause.squash(exit.cause);
+    assert.ok(error instanceof Source.SourceError);
+    assert.equal(error.retryable, false);
+    assert.match(
+      error.message,
+      /^Cannot read events of "http:\/\/127\.0\.0\.1:4999\/" for source "events" as the process must be allowed to reach it: current value is Requires net access to "127\.0\.0\.1:4999"/,
+    );
+    assert.doesNotMatch(error.message, /secret/);
+  },
+});
+
 Deno.test("another status, or another content type, is an error that does not pass", async () => {
   const refused = async (answer: () => Response): Promise<string> => {
     let message = "";

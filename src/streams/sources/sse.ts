@@ -77,8 +77,8 @@ export interface SseSourceOptions<A, Replays extends boolean> {
  *
  * When a connection ends it is made again after what the server says with `retry:`, or 3 seconds. A server that cannot be
  * reached, or answers 408, 425, 429 or 5xx, is asked again after twice as long each time, up to a minute; after ten times
- * in a row that is a `SourceError` that may pass. Any other status but 200, and another content type than
- * `text/event-stream`, is one that does not pass. `204` is how a server says that there is no more: the source ends.
+ * in a row that is a `SourceError` that may pass. Any other status but 200, another content type than
+ * `text/event-stream`, and a process without Deno's permission `--allow-net` for the server, is one that does not pass. `204` is how a server says that there is no more: the source ends.
  *
  * An event whose data is not JSON (or whatever `format` says) or does not match the Schema, that is too long, or is not
  * UTF-8 becomes a `DecodeError` of the flow, with its bytes. An event that is cut by the end of its connection is none.

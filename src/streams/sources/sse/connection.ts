@@ -45,12 +45,12 @@ export const eventServer = (
   url.username = url.password = "";
   const shown = url.origin + url.pathname;
   // Deno's messages name the address, and what stands in its query may be a secret.
-  const unreachable = (error: unknown): Unreachable =>
-    new Unreachable({ reason: errorLine(error).replaceAll(/https?:\/\/[^\s"')]+/g, shown) });
+  const reasonOf = (error: unknown): string => errorLine(error).replaceAll(/https?:\/\/[^\s"')]+/g, shown);
+  const unreachable = (error: unknown): Unreachable => new Unreachable({ reason: reasonOf(error) });
 
   for (const [name, value] of Object.entries(headers)) secrets.set(name, value);
 
-  const ask = (lastId: string, cut: AbortController): Effect.Effect<Response, Unreachable> =>
+  const ask = (lastId: string, cut: AbortController): Effect.Effect<Response, Unreachable | NoEvents> =>
     Effect.tryPromise({
       try: () => {
         const headers = new Headers(secrets);
@@ -59,7 +59,10 @@ export const eventServer = (
         if (lastId !== "") headers.set("last-event-id", latin1(lastId));
         return fetch(url, { signal: cut.signal, headers });
       },
-      catch: unreachable,
+      catch: (error) =>
+        error instanceof Deno.errors.NotCapable
+          ? new NoEvents({ rule: "the process must be allowed to reach it", current: reasonOf(error) })
+          : unreachable(error),
     }).pipe(Effect.onInterrupt(() => Effect.sync(() => cut.abort())));
 
   const connect = (lastId: string): Effect.Effect<EventConnection | null, Unreachable | NoEvents> =>
