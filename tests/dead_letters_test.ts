@@ -474,6 +474,36 @@ Deno.test("letters that somebody else is done with while a filter is gone throug
   assert.deepEqual((await lettersIn(kv)).filter((letter) => letter.at(-1) !== "retrying"), []);
 });
 
+// retries    1      2      3      4      5       each in an epoch of its own
+// the store is opened when the job starts, and not again with each of them
+Deno.test("a source of retries keeps the store open that it reads, however many epochs it acknowledges", async () => {
+  const opensFor = async (rounds: number): Promise<number> => {
+    const kv = memoryKv();
+    const out = Sink.memory<number>("out");
+    await runOn(kv, jobOf(kv, Array.from({ length: 5 }, () => '{"id":30}'), out, { work: small }));
+    let opens = 0;
+    const counting: MemoryKv = {
+      ...kv,
+      open: (location) =>
+        Effect.andThen(Effect.sync(() => void (opens += location === path ? 1 : 0)), kv.open(location)),
+    };
+    const job = jobOf(counting, [], out);
+    await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+      const dead = yield* DeadLetters.open(path, { kv });
+      const running = yield* Job.start(job, { kv, state: "test.kv", epochInterval: "5 millis" });
+      for (let round = 1; round <= rounds; round++) {
+        yield* dead.retry([round]);
+        // A letter is no longer shown when the epoch of its retry has been acknowledged.
+        while ((yield* dead.show(round)) !== null) yield* Effect.sleep(5);
+      }
+      yield* running.stop;
+    })));
+    assert.equal(out.values().length, rounds);
+    return opens;
+  };
+  assert.equal(await opensFor(5), await opensFor(1));
+});
+
 Deno.test("bytes that are no JSON are read by a function of one's own", async () => {
   const kv = memoryKv();
   const out = Sink.memory<number>("out");

@@ -114,6 +114,19 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
     Effect.scoped(
       Effect.flatMap(kv.open(path), (store) => Effect.flatMap(ensureInfo(store, null), (info) => use(store, info))),
     );
+  /** The stores from which splits are being read. To open one takes long, as all of a large file is checked. */
+  const reading = new Map<string, Kv>();
+  /** Uses the store that a split is being read from, or opens it when the reading has ended or ends meanwhile. */
+  const withStoreOf = (
+    split: string,
+    use: (store: Kv) => Effect.Effect<void, KvError>,
+  ): Effect.Effect<void, KvError | StateCorrupted> =>
+    Effect.suspend(() => {
+      const store = reading.get(split);
+      return store === undefined
+        ? withStore(use)
+        : Effect.catch(use(store), (error) => reading.get(split) === store ? Effect.fail(error) : withStore(use));
+    });
   /** How far each split was stored when it was last said. */
   const stored = new Map<string, number>();
   return {
@@ -136,6 +149,10 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
         const store = yield* kv.open(path);
         const info = yield* ensureInfo(store, null);
         if (retriesSplit(info) !== split) return Stream.fail(unknownSplit(name, split, [retriesSplit(info)]));
+        yield* Effect.acquireRelease(
+          Effect.sync(() => reading.set(split, store)),
+          () => Effect.sync(() => reading.get(split) === store && reading.delete(split)),
+        );
         // Before anything is read, all that was committed has been published.
         yield* patiently(forget(store, first));
         let position = first;
@@ -167,10 +184,10 @@ export function retries<A>(name: string, options: RetriesOptions<A>): Source<A, 
       Effect.forEach(positions, ([split, position]) => {
         const before = stored.get(split);
         if (typeof position !== "number" || position === before) return Effect.void;
-        return patiently(withStore((store) =>
-          // An epoch was committed since `before` was, so the one of `before` has been published.
-          Effect.andThen(forget(store, before ?? 0), settle(store, position))
-        )).pipe(
+        // An epoch was committed since `before` was, so the one of `before` has been published.
+        const settleIn = (store: Kv) => Effect.andThen(forget(store, before ?? 0), settle(store, position));
+        // It may be done a second time: both only say how things are.
+        return patiently(withStoreOf(split, settleIn)).pipe(
           Effect.mapError(failure(split, position)),
           Effect.andThen(Effect.sync(() => stored.set(split, position))),
         );
