@@ -8,6 +8,7 @@ export {
   type JobError,
   type JobSummary,
   keyedPartitionsMax,
+  type Restart,
   run,
   runDefaults,
   type RunningJob,
@@ -16,6 +17,7 @@ export {
 } from "./run.ts";
 export type { RunMode } from "./run-mode.ts";
 export { main, type MainOptions } from "./main.ts";
+export type { WithServices } from "./with-services.ts";
 export type { EpochMetrics, JobMetrics, QueueMetrics, SinkMetrics, SplitMetrics } from "./metrics.ts";
 export type { Counters } from "./operators/stateful.ts";
 export type { HotKey } from "../actors/hot-keys.ts";

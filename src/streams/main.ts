@@ -3,11 +3,14 @@
  *
  * @module
  */
-import { Cause, Deferred, type Duration, Effect, Exit, Option, type Scope } from "effect";
+import { Cause, Context, Deferred, type Duration, Effect, Exit, Option, type Scope } from "effect";
 import { atLeastOne, millisOf } from "../windows/millis-of.ts";
+import { errorLine } from "../windows/error-words.ts";
+import { failureText } from "./failure-text.ts";
 import type { Job } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
-import { type JobError, type JobSummary, type RunningJob, type RunOptions, start } from "./run.ts";
+import { type JobError, type JobSummary, type Restart, type RunningJob, type RunOptions, start } from "./run.ts";
+import type { WithServices } from "./with-services.ts";
 
 /** How a job's program runs. */
 export interface MainOptions extends RunOptions {
@@ -33,8 +36,10 @@ const failureCode = 1;
  * Runs a job as a program, and exits.
  *
  * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, at
- * least half a second later, ends it at once (nothing committed is lost). A job that fails says why on standard error, and
- * the exit code is 1. Where standard output is not read any more the job ends without a word, and with exit code 0.
+ * least half a second later, ends it at once (nothing committed is lost). A job that is started anew after an error that may
+ * pass says so on standard error, a line each time; one that fails says why in its last line there, and the exit code is 1. Where standard output is not read any more the job ends without a word, and with exit code 0.
+ *
+ * A job that needs services must be given them, in the option `services`.
  *
  * @throws {RangeError} If `progressInterval` is not finite and at least 1 millisecond.
  *
@@ -42,13 +47,22 @@ const failureCode = 1;
  * ```ts ignore
  * if (import.meta.main) await Job.main(job, { state: "state/clicks.kv" });
  * ```
+ *
+ * @example A job whose functions ask a service for rates
+ * ```ts ignore
+ * class Rates extends Context.Service<Rates, { readonly of: (currency: string) => number }>()("Rates") {}
+ *
+ * if (import.meta.main) await Job.main(job, { services: Context.make(Rates, { of: () => 1.08 }) });
+ * ```
  */
-export const main = async (job: Job<never>, options: MainOptions = {}): Promise<void> => {
+export const main = async <R>(job: Job<R>, ...optionsWithServices: WithServices<R, MainOptions>): Promise<void> => {
+  const options: MainOptions & { readonly services?: Context.Context<R> } = optionsWithServices[0] ?? {};
+  const services = options.services ?? (Context.empty() as Context.Context<R>);
   const { progressInterval = progressIntervalMillis } = options;
   const progressMillis = millisOf(`run job "${job.name}"`, "progressInterval", progressInterval, atLeastOne);
   const onProgress = options.onProgress ?? (Deno.stderr.isTerminal() ? showProgress : () => {});
   const program = Effect.scoped(Effect.gen(function* () {
-    const running = yield* start(job, options);
+    const running = yield* start(job, { onRestart: showRestart, ...options });
     yield* Effect.forkScoped(Effect.exit(stopAtSignal(running)));
     yield* running.metrics.pipe(
       Effect.map(onProgress),
@@ -57,15 +71,14 @@ export const main = async (job: Job<never>, options: MainOptions = {}): Promise<
       Effect.forkScoped,
     );
     return yield* running.await;
-  }));
+  })).pipe(Effect.provideContext(services));
   const exit = await Effect.runPromiseExit(program);
   if (Exit.isSuccess(exit)) {
     console.error(closingLine(exit.value));
     Deno.exit(0);
   }
   if (isUnread(exit.cause)) Deno.exit(0);
-  console.error(`${job.name}: failed`);
-  console.error(Cause.pretty(exit.cause));
+  console.error(failureText(job.name, exit.cause));
   Deno.exit(failureCode);
 };
 
@@ -96,7 +109,15 @@ const recordsOf = (metrics: JobMetrics): number => metrics.splits.reduce((sum, {
 const showProgress = (metrics: JobMetrics): void =>
   console.error(`${metrics.job}: ${recordsOf(metrics)} records, epoch ${metrics.epochs.epoch}`);
 
+const showRestart = ({ job, error, restart, inMillis }: Restart): void =>
+  console.error(`${job}: ${error._tag}: ${errorLine(error)}; restart ${restart} in ${Math.round(inMillis)} ms`);
+
 const closingLine = ({ job, outcome, metrics }: JobSummary): string => {
+  const { epoch, committed } = metrics.epochs;
   const rows = metrics.sinks.map(({ sink, rows }) => `${sink} ${rows}`).join(", ");
-  return `${job}: ${outcome} at epoch ${metrics.epochs.epoch} after ${recordsOf(metrics)} records; rows: ${rows}`;
+  const hadEnded = outcome === "ended" && epoch > 0 && committed === 0 && metrics.restarts === 0;
+  return hadEnded
+    ? `${job}: had ended before this start, so nothing was read (new state begins anew; in mode "available-now" sources ` +
+      `stay open for what comes later); rows: ${rows}`
+    : `${job}: ${outcome} at epoch ${epoch} after ${recordsOf(metrics)} records; rows: ${rows}`;
 };

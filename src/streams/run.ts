@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Clock, Deferred, type Duration, Effect, Queue, Schedule, type Scope } from "effect";
+import { Clock, Deferred, Duration, Effect, Queue, Schedule, type Scope } from "effect";
 import { runActor } from "../actors/actor.ts";
 import { forgetAsyncContexts } from "../actors/async-context.ts";
 import { Signal } from "../actors/signal.ts";
@@ -83,6 +83,20 @@ export interface RunOptions {
    * Default: five times, after 100 milliseconds and then twice as long each time.
    */
   readonly restart?: Schedule.Schedule<unknown, JobError>;
+  /** Is told of each restart, before it waits for it. Default: nobody is, and `Job.main` says it on standard error. */
+  readonly onRestart?: (restart: Restart) => void;
+}
+
+/** That a job is to start anew from its last epoch. */
+export interface Restart {
+  /** The name of the job. */
+  readonly job: string;
+  /** What has failed. */
+  readonly error: JobError;
+  /** Which restart of the run this is, from 1 on. */
+  readonly restart: number;
+  /** How long is waited before it, in milliseconds. */
+  readonly inMillis: number;
 }
 
 /** Bounds that hold unless a run says otherwise. */
@@ -239,10 +253,16 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
     }) as Effect.Effect<JobSummary, JobError, R>;
     const schedule: Schedule.Schedule<unknown, JobError> = options.restart ??
       Schedule.exponential(runDefaults.restartMillisMin).pipe(Schedule.upTo({ times: runDefaults.restartsMax }));
+    // The schedule is asked also about errors that do not pass.
+    const told = Schedule.tap(schedule, ({ input, attempt, duration }) =>
+      Effect.sync(() => {
+        if (!mayPass(input)) return;
+        options.onRestart?.({ job: job.name, error: input, restart: attempt, inMillis: Duration.toMillis(duration) });
+      }));
     yield* checkOptions(job.name, options).pipe(
       Effect.andThen(Effect.suspend(() => checkFiles(job, options))),
       Effect.andThen(attempt),
-      Effect.retry({ schedule, while: mayPass }),
+      Effect.retry({ schedule: told, while: mayPass }),
       Effect.onExit((exit) => Deferred.done(done, exit)),
       Effect.exit,
       Effect.forkScoped,
