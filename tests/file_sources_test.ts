@@ -140,7 +140,7 @@ Deno.test("columns named as JavaScript names its own things are columns like all
 Deno.test("a header that names a column twice, lacks one that is needed or is malformed is an error of the file", async () => {
   const cases: ReadonlyArray<readonly [string | Uint8Array, RegExp]> = [
     ["city,people,city\n", /must name each column once and all .*: current value is one that has "city" twice$/],
-    ["city,inhabitants\n", /current value is one that lacks "people"$/],
+    ["city,inhabitants\n", /current value is one that lacks "people", its columns are "city", "inhabitants"$/],
     ['city,pe"ople\n', /current value is one that is not CSV: unexpected quote in an unquoted field, in column 2$/],
     ['"city,people\nBern,1\n', /current value is one that has a quoted field that does not end before the file does$/],
     [Uint8Array.of(0xff, 10), /current value is one that is not UTF-8/],
@@ -1014,6 +1014,26 @@ Deno.test("files that came and went while nobody read are read in their order, w
     });
   }
 });
+
+// server1.log    a1 |   A is renamed   | a2      server10.log    b1 b2      server12.log.gz    b3
+Deno.test("a log whose name begins like that of another is not taken for a rotated file of it", () =>
+  withFolder(async (folder) => {
+    for (const [first, second] of [["server1.log", "server10.log"], ["app.log", "app-2.log"]]) {
+      const paths = [first, second].map((name) => `${folder}/${name}`);
+      const source = lines(paths, { follow: { pollInterval: "5 millis" } });
+      await append(paths[0], "1\n");
+      const [[, position]] = await readAvailable(source, paths[0]);
+      await Deno.rename(paths[0], `${paths[0]}.1`);
+      await aMoment();
+      await append(paths[1], "10\n11\n");
+      await Deno.writeTextFile(`${paths[1]}.2026`, "12\n");
+      await Deno.writeTextFile(paths[1].replace(".log", "-2026.log"), "13\n");
+      await Deno.writeFile(`${folder}/server12.log.gz`, gzipSync("14\n"));
+      await Deno.writeFile(`${paths[1]}.gz`, gzipSync("15\n"));
+      await append(paths[0], "2\n");
+      assert.deepEqual(recordsOf(await readAvailable(source, paths[0], position)), [2], first);
+    }
+  }));
 
 Deno.test("a rotated file that has gone is an error that says from where on it may be missed, unless one goes on", () =>
   withFolder(async (folder) => {

@@ -67,7 +67,10 @@ export const fileSource = <A>(
     splits: Effect.succeed(paths),
     read: (path, from, batchRecordsMax) => {
       if (!paths.includes(path)) return Stream.fail(unknownSplit(name, path, paths));
-      if (rules !== null) return followFile({ source: name, path, from, batchRecordsMax, format, rules });
+      if (rules !== null) {
+        const others = paths.filter((other) => other !== path);
+        return followFile({ source: name, path, others, from, batchRecordsMax, format, rules });
+      }
       const position = numericPosition(name, path, from, Number.MAX_SAFE_INTEGER);
       if (typeof position !== "number") return Stream.fail(position);
       const of: FileOfSource = { source: name, split: path, path, position };

@@ -19,7 +19,8 @@ export const pollIntervalMillisDefault = 250;
  * they were made, so a job that starts again finds the one it was in under its new name. For all that
  *
  * - rotated files stay in the folder, uncompressed, until they have been read (`delaycompress` of logrotate does that);
- * - the new name is the old one with a number or a date added: `app.log.1`, `app.log-20260131`, `app-2026-01-31.log`;
+ * - the new name is the old one with a number or a date added: `app.log.1`, `app.log-20260131`, `app-2026-01-31.log`.
+ *   So `app-2.log` beside `app.log` is taken for a rotated file of it, unless the same source follows it, too;
  * - nobody writes to the old file once the new one has been written to.
  *
  * **Copying and emptying** a file (`copytruncate`) can lose lines: those that are written between the copy and the cut are

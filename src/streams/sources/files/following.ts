@@ -34,6 +34,8 @@ import { findCompressed, findIdentity, findNextRotated, orNone } from "./rotatio
 export interface FollowedFile<A> {
   readonly source: string;
   readonly path: string;
+  /** The other files that the source follows. */
+  readonly others: ReadonlyArray<string>;
   readonly from: Position | null;
   readonly batchRecordsMax: number;
   readonly format: Format<A>;
@@ -277,12 +279,12 @@ class Follower<A> {
   /** The file that comes after one of the log, as soon as it has been begun. */
   #successor(after: FileInfo): Effect.Effect<{ readonly path: string; readonly identity: string } | null, SourceError> {
     return Effect.gen({ self: this }, function* () {
-      const { path, rules } = this.#followed;
+      const { path, others, rules } = this.#followed;
       const named = yield* this.#attempt("open", orNone(this.#files.info(path)));
       if (named?.identity === after.identity) return null;
-      const compressed = yield* this.#attempt("open", findCompressed(this.#files, path, after));
+      const compressed = yield* this.#attempt("open", findCompressed(this.#files, { path, others }, after));
       if (compressed !== null && !rules.goesOn) return yield* unreadCompressed(this.#of(), compressed.path);
-      const rotated = yield* this.#attempt("open", findNextRotated(this.#files, path, after));
+      const rotated = yield* this.#attempt("open", findNextRotated(this.#files, { path, others }, after));
       if (rotated !== null) return { path: rotated.path, identity: rotated.info.identity };
       return named === null || !named.isFile || named.sizeBytes === 0 ? null : { path, identity: named.identity };
     });

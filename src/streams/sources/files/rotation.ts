@@ -7,7 +7,7 @@
  * @module
  */
 import { Effect } from "effect";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, normalize } from "node:path";
 import type { FileError, FileInfo, FileSystem } from "../../files.ts";
 
 /** A file in the folder of a log. */
@@ -16,19 +16,40 @@ export interface Sibling {
   readonly info: FileInfo;
 }
 
-/** What may be added to a name when a file is rotated: a number or a date. */
-const addition = /^[-._:T0-9]*[0-9][-._:T0-9]*$/;
+/** A log whose rotated files are looked for. */
+export interface Log {
+  readonly path: string;
+  /** The paths of other logs, whose files are not its own. */
+  readonly others: ReadonlyArray<string>;
+}
+
+/**
+ * What may be added to a name when a file is rotated: a number or a date, behind something that separates it, so that
+ * `server10.log` is no file of `server1.log`.
+ */
+const addition = /^[-._][-._:T0-9]*[0-9][-._:T0-9]*$/;
 
 /** What stands behind the name of a rotated file that was compressed. */
 const compressedEnding = /\.(gz|bz2|xz|zst|lz4|Z)$/;
 
 /** Whether a file of this name is one that a log was rotated to, and not some other that stands beside it. */
-export const isRotatedName = (plain: string, log: string): boolean => {
+const isRotatedName = (plain: string, log: string): boolean => {
   if (plain.startsWith(log) && addition.test(plain.slice(log.length))) return true;
   const ending = extname(log);
   const stem = log.slice(0, log.length - ending.length);
   return ending !== "" && plain.length > log.length && plain.startsWith(stem) && plain.endsWith(ending) &&
     addition.test(plain.slice(stem.length, plain.length - ending.length));
+};
+
+/** Whether a file of this name is one that a log was rotated to, and is not another log or more likely of one. */
+const isRotationOf = (name: string, { path, others }: Log): boolean => {
+  const log = basename(path);
+  if (!isRotatedName(name, log)) return false;
+  return !others.some((other) => {
+    const otherLog = basename(other);
+    return normalize(dirname(other)) === normalize(dirname(path)) &&
+      (otherLog === name || (otherLog.length > log.length && isRotatedName(name, otherLog)));
+  });
 };
 
 /** All files in the folder of a log, but for what is gone before it can be looked at. */
@@ -67,11 +88,11 @@ export const findIdentity = (
 /** The rotated file that was made next after a file of the log, if there is one. */
 export const findNextRotated = (
   files: FileSystem,
-  log: string,
+  log: Log,
   after: FileInfo,
 ): Effect.Effect<Sibling | null, FileError> =>
   Effect.map(
-    siblings(files, log, (name) => isRotatedName(name, basename(log))),
+    siblings(files, log.path, (name) => isRotationOf(name, log)),
     (all) => {
       const own = all.find(({ info }) => info.identity === after.identity) ?? { path: "", info: after };
       return all.filter((one) => one !== own && inOrder(own, one) < 0).sort(inOrder)[0] ?? null;
@@ -84,13 +105,13 @@ export const findNextRotated = (
  */
 export const findCompressed = (
   files: FileSystem,
-  log: string,
+  log: Log,
   after: FileInfo,
 ): Effect.Effect<Sibling | null, FileError> => {
   const isCompressed = (name: string): boolean =>
-    compressedEnding.test(name) && isRotatedName(name.replace(compressedEnding, ""), basename(log));
+    compressedEnding.test(name) && isRotationOf(name.replace(compressedEnding, ""), log);
   return Effect.map(
-    siblings(files, log, isCompressed),
+    siblings(files, log.path, isCompressed),
     (all) => all.find(({ info }) => info.modifiedMillis > after.modifiedMillis) ?? null,
   );
 };
