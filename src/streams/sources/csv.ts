@@ -103,8 +103,11 @@ export function csv<A>(name: string, options: CsvSourceOptions<A>): Source<A, De
   }
   const needed = neededColumns(schema);
   if (columns !== undefined) {
-    if (columns.length === 0 || wrongColumns(columns, needed) !== null) {
-      refuse("columns must name each column once and all that the schema needs", columns);
+    const rule = "columns must name each column once and all that the schema needs";
+    if (columns.length === 0) refuse(rule, columns);
+    const wrong = wrongColumns(columns, needed);
+    if (wrong !== null) {
+      throw new RangeError(`Cannot make source "${name}" as ${rule}: current value is one that ${wrong}`);
     }
   }
   const { decodeValue } = valueDecoder(schema);

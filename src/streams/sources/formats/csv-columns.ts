@@ -5,6 +5,7 @@
  */
 import type * as Schema from "@effect/schema";
 import { SchemaAST } from "effect";
+import { inWords } from "../../../windows/in-words.ts";
 
 /** The columns without which no record can match the Schema, as far as it tells. */
 export const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> => {
@@ -15,10 +16,16 @@ export const neededColumns = (schema: Schema.Constraint): ReadonlyArray<string> 
   );
 };
 
+/** How many columns an error names. */
+const columnsToldMax = 20;
+
 /** What is wrong with the names of columns, if anything. */
 export const wrongColumns = (columns: ReadonlyArray<string>, needed: ReadonlyArray<string>): string | null => {
   const twice = columns.find((column, i) => columns.indexOf(column) < i);
   if (twice !== undefined) return `has "${twice}" twice`;
   const missing = needed.find((column) => !columns.includes(column));
-  return missing === undefined ? null : `lacks "${missing}"`;
+  if (missing === undefined) return null;
+  const others = columns.length > columnsToldMax ? ` and ${columns.length - columnsToldMax} more` : "";
+  const told = columns.slice(0, columnsToldMax).map((column) => inWords(column)).join(", ");
+  return `lacks ${inWords(missing)}, its columns are ${told}${others}`;
 };
