@@ -106,6 +106,8 @@ export interface HttpSourceOptions<A, Rejects extends boolean> {
  * - `application/json`: one record, or an array of records.
  * - `application/x-ndjson` (or `application/ndjson`, `application/jsonl`): a record in each line.
  *
+ * A body is in UTF-8 and not compressed: one with a `Content-Encoding` is refused with a 415.
+ *
  * The answer is `200` with `{ "accepted": 3, "rejected": 0 }`. From then on nothing that happens to this process loses
  * the records. A request that is not taken leaves nothing behind, and `{ "error": "…" }` says why: `400` (with the line or
  * index and the reason of each record that cannot be decoded), `404`, `405`, `408`, `413`, `415`, or `503` with a
@@ -280,7 +282,8 @@ const listen = (
         try: () => Deno.serve({ hostname, port, onListen: () => {} }, (request) => run(handle(request))),
         catch: (cause) =>
           new SourceError({
-            message: `Cannot listen at ${hostname}:${port} for source "${source}": ${errorLine(cause)}`,
+            message: `Cannot listen at ${hostname}:${port} for source "${source}": ${errorLine(cause)}` +
+              (cause instanceof Deno.errors.AddrInUse ? " (end the other program or choose another port)" : ""),
             source,
             split: theSplit,
             position,
@@ -316,7 +319,9 @@ const answer = <A>(
   };
   return Effect.gen(function* () {
     const { pathname } = new URL(request.url);
-    if (request.method === "GET" && pathname === "/health") return Response.json({ status: "ok" });
+    if ((request.method === "GET" || request.method === "HEAD") && pathname === "/health") {
+      return Response.json({ status: "ok" });
+    }
     if (pathname !== limits.path) {
       return yield* new Refusal({ status: 404, error: `Cannot find "${pathname}": records go to "${limits.path}"` });
     }

@@ -50,12 +50,16 @@ export const formatOf = (headers: Headers): Effect.Effect<BodyFormat, Refusal> =
   const isPlain = (headers.get("content-encoding") ?? "identity").toLowerCase() === "identity";
   const format = formats[type];
   if (format !== undefined && isUtf8 && isPlain) return Effect.succeed(format);
-  const current = isPlain ? `"${contentType}"` : `encoded as "${headers.get("content-encoding")}"`;
+  const rule = format === undefined
+    ? "its Content-Type must be application/json or application/x-ndjson"
+    : !isUtf8
+    ? "its body must be in UTF-8"
+    : "its body must not have a Content-Encoding";
+  const current = format === undefined || !isUtf8 ? contentType : headers.get("content-encoding");
   return Effect.fail(
     new Refusal({
       status: 415,
-      error: "Cannot take the request as its body must be JSON or newline-delimited JSON in UTF-8, uncompressed: " +
-        `current value is ${current}`,
+      error: `Cannot take the request as ${rule}: current value is ${current === "" ? "none" : `"${current}"`}`,
       headers: { "accept-post": "application/json, application/x-ndjson" },
     }),
   );
