@@ -430,7 +430,7 @@ Deno.test("files are read once, before, and unbounded sources are given records"
     await assert.rejects(simulate(job), {
       name: "RangeError",
       message:
-        'Cannot simulate job "both" as sources that never end must be given records (records: { "live": […] }): ' +
+        'Cannot simulate job "both" as sources that never end, or cannot be read twice, must be given records (records: { "live": […] }): ' +
         "current value is none",
     });
     await assert.rejects(simulate(job, { records: { live: [] }, recordsMax: 100 }), /recordsMax is 100$/);
@@ -526,4 +526,38 @@ Deno.test("random pipelines are deterministic and keep their promise, under ever
     ),
     { numRuns: 30, seed: 20_260_101 },
   );
+});
+
+Deno.test("standard input is not read for a simulation, an absent file may be replaced, and no records are noted", async () => {
+  const copying = (source: Source.Source<unknown, never, never, never>) =>
+    Job.make({
+      name: "copying",
+      guarantee: "exactly-once",
+      flows: [Flow.from(source).pipe(Flow.to(Sink.memory("copy")))],
+    });
+  const never = <A>(source: A) => source as unknown as Source.Source<unknown, never, never, never>;
+  const stdin = Job.make({
+    name: "copying",
+    guarantee: "at-most-once",
+    flows: [
+      Flow.from(Source.stdin("in", { schema: Schema.String, format: "lines" })).pipe(
+        Flow.onError("drop"),
+        Flow.to(Sink.memory("copy")),
+      ),
+    ],
+  });
+  await assert.rejects(simulate(stdin), {
+    name: "RangeError",
+    message: /cannot be read twice.*records: { "in": \[…\] }/,
+  });
+  const { rows } = await simulate(stdin, { seeds: 1, records: { in: ["a"] } });
+  assert.equal(rows.copy, 1);
+
+  const file = Source.ndjson("hits", { paths: "absent.ndjson", schema: Schema.Unknown });
+  await assert.rejects(simulate(copying(never(file))), {
+    _tag: "SourceError",
+    message: /must be a file: current value is none \(or give records: { "hits": \[…\] }\)$/,
+  });
+  const { notes } = await simulate(copying(never(Source.array("none", []))), { seeds: 1 });
+  assert.match(notes[0], /^the sources had no records/);
 });

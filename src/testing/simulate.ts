@@ -7,11 +7,11 @@
  * @module
  */
 import { Context, Effect } from "effect";
+import type { WithServices } from "../streams/with-services.ts";
 import { inWords } from "../windows/in-words.ts";
 import type { Sizes } from "./simulation/calm-run.ts";
 import { drawFaults } from "./simulation/draw-faults.ts";
 import { type FaultKind, kindsOf } from "./simulation/faults.ts";
-import type { WithServices } from "./harness.ts";
 import { Progress } from "./simulation/progress.ts";
 import { type GivenRecords, readAhead } from "./simulation/read-ahead.ts";
 import { SimulationFailed } from "./simulation/simulation-failed.ts";
@@ -46,8 +46,8 @@ export interface SimulateOptions {
     readonly most?: number;
   };
   /**
-   * The records of sources, by name: an array, or one for each split. Sources that never end must be given some; others
-   * are read if they are not.
+   * The records of sources, by name: an array, or one for each split. Sources that never end, or that cannot be read
+   * twice, must be given some; others are read if they are not.
    */
   readonly records?: Readonly<Record<string, GivenRecords>>;
   /** How many records all sources may have, as they are held in memory. Default: 1,000,000. */
@@ -101,8 +101,9 @@ export interface SimulateReport {
  * be missing.
  *
  * @param simulated The job, or a function that makes it.
- * @throws {RangeError} If an option is out of its range; if a source that never ends is given no records; or if there are
- * more records than `recordsMax`.
+ * @throws {RangeError} If an option is out of its range; if a source that never ends, or cannot be read twice (`Source.stdin`), is
+ * given no records; or if there are more records
+ * than `recordsMax`.
  *
  * @example
  * ```ts
@@ -130,12 +131,11 @@ export interface SimulateReport {
  */
 export async function simulate<R>(
   simulated: Simulated<R>,
-  ...[given]: WithServices<R, SimulateOptions>
+  ...optionsWithServices: WithServices<R, SimulateOptions>
 ): Promise<SimulateReport> {
-  const options = given ?? {};
+  const options: SimulateOptions & { readonly services?: Context.Context<R> } = optionsWithServices[0] ?? {};
   const { seeds, seed, kinds, most, recordsMax, keyedPartitions } = checked(options);
-  const services = (given as { readonly services?: Context.Context<unknown> } | undefined)?.services ??
-    (Context.empty() as Context.Context<unknown>);
+  const services = (options.services ?? Context.empty()) as Context.Context<unknown>;
   const { job } = partsOf(simulated as Simulated<unknown>);
   const tapes = await readAhead({
     job,
@@ -191,9 +191,12 @@ export async function simulate<R>(
     processes,
     killed,
     faults,
-    notes: tunnel.notes,
+    notes: records === 0 ? [withoutRecords, ...tunnel.notes] : tunnel.notes,
   };
 }
+
+/** What is noted where there was nothing to be processed. */
+const withoutRecords = "the sources had no records, so next to nothing was tried: give some in the option records";
 
 /** How many tasks a world may run, beside those for each record, before it counts as one that does not end. */
 const stepsMin = 300_000;

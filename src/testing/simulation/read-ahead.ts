@@ -4,7 +4,7 @@
  * @module
  */
 import { Clock, type Context, Effect, Stream } from "effect";
-import type { SourceError } from "../../streams/errors.ts";
+import { SourceError } from "../../streams/errors.ts";
 import { graphOf, type Job } from "../../streams/job.ts";
 import type { Position, Source } from "../../streams/source.ts";
 import { indexPositions, lastingError, pullBatches } from "../../streams/sources/reading.ts";
@@ -79,10 +79,11 @@ export const readAhead = async (options: {
       for (const { records } of tapes.get(source.name)!.values()) count(records.length);
       continue;
     }
-    if (!source.bounded) {
+    const giving = `records: { ${JSON.stringify(source.name)}: […] }`;
+    if (!source.bounded || source.replayable !== true) {
       throw new RangeError(
-        `Cannot simulate job "${job.name}" as sources that never end must be given records (records: { ` +
-          `${JSON.stringify(source.name)}: […] }): current value is none`,
+        `Cannot simulate job "${job.name}" as sources that never end, or cannot be read twice, must be given records ` +
+          `(${giving}): current value is none`,
       );
     }
     const reading = Effect.clockWith((clock) =>
@@ -91,12 +92,17 @@ export const readAhead = async (options: {
     tapes.set(
       source.name,
       await Effect.runPromise(
-        Effect.provideContext(reading, services) as Effect.Effect<ReadonlyMap<string, Tape>, SourceError>,
+        (Effect.provideContext(reading, services) as Effect.Effect<ReadonlyMap<string, Tape>, SourceError>).pipe(
+          Effect.mapError((error) => withHint(error, `or give ${giving}`)),
+        ),
       ),
     );
   }
   return tapes;
 };
+
+const withHint = ({ message, source, split, position, retryable, cause }: SourceError, hint: string): SourceError =>
+  new SourceError({ message: `${message} (${hint})`, source, split, position, retryable, cause });
 
 const tapesOf = (given: GivenRecords): ReadonlyMap<string, Tape> => {
   const splits = Array.isArray(given) ? { "0": given } : given as Readonly<Record<string, ReadonlyArray<unknown>>>;
