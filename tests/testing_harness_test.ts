@@ -480,3 +480,45 @@ Deno.test("whatever the pipeline and however it is fed, the harness says what th
   );
   fc.assert(property, { numRuns: 100, seed: 20_260_101 });
 });
+
+Deno.test("what a call throws begins with the line of the test that made the call", () => {
+  const words = Source.array<string>("words", []);
+  const job = Job.make({
+    name: "words",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(words).pipe(
+        Flow.map((word) => {
+          if (word === "bad") throw new TypeError("no such word");
+          return word;
+        }),
+        Flow.to(Sink.memory("out")),
+      ),
+    ],
+  });
+  const thrownBy = (call: (harness: TestHarness) => void): Error & { readonly cause?: unknown } => {
+    const harness = TestHarness.make(job);
+    try {
+      call(harness);
+    } catch (error) {
+      return error as Error;
+    }
+    return assert.fail("nothing was thrown");
+  };
+  for (
+    const call of [
+      (harness: TestHarness) => harness.push(words, ["bad"]),
+      (harness: TestHarness) => harness.push(words, "bad" as never),
+      (harness: TestHarness) => harness.push("other", []),
+      (harness: TestHarness) => harness.advanceWatermark(words, "2026-01-01" as never),
+      (harness: TestHarness) => harness.advanceTime(-1),
+    ]
+  ) {
+    const { stack } = thrownBy(call);
+    const [frame] = stack!.split("\n").filter((line) => /^ +at /.test(line));
+    assert.match(frame, /testing_harness_test\.ts/, stack);
+  }
+  const error = thrownBy((harness) => harness.push(words, ["bad"]));
+  assert.equal((error as { _tag?: string })._tag, "UserCodeError");
+  assert.ok(error.cause instanceof TypeError && error.cause.message === "no such word");
+});

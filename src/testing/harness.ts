@@ -13,6 +13,7 @@ import { timestampMax } from "../windows/watermark.ts";
 import { graphOf, type Job, replaceEnds } from "../streams/job.ts";
 import type { JobMetrics } from "../streams/metrics.ts";
 import { type JobError, type JobSummary, type RunningJob, type RunOptions, start } from "../streams/run.ts";
+import type { WithServices } from "../streams/with-services.ts";
 import { Rejected, rejectedBytesMax, type Source, WatermarkNotice } from "../streams/source.ts";
 import { HandFed } from "./hand-fed-source.ts";
 import { type MemoryKv, memoryKv } from "./memory-kv.ts";
@@ -39,14 +40,13 @@ export interface HarnessOptions {
   readonly batchRecordsMax?: number;
 }
 
-/** What follows a job in the arguments: options that must hold `services` where the job needs some. */
-export type WithServices<R, Options> = [R] extends [never] ? [options?: Options]
-  : [options: Options & { readonly services: Context.Context<R> }];
-
 /** A source of the job, or its name; of a name the type of the records is not known. */
 export type SourceRef<A> = Source<A, unknown, unknown, unknown> | string;
 
-/** A sink of the job, or its name; of a name the type of the rows is not known. */
+/**
+ * A sink of the job, or its name; of a name the type of the rows is not known. A sink, too, is looked up by its name, so one
+ * that was made by another call of the same function stands for the job's.
+ */
 export type SinkRef<A> = Sink<A, End> | string;
 
 /** The job still waits for something outside, so that what could be read now is not yet what it will say. */
@@ -165,8 +165,8 @@ export class TestHarness {
    *
    * @throws {RangeError} If an option is out of its range, or names a source that the job does not have.
    */
-  static make<R>(job: Job<R>, ...[options]: WithServices<R, HarnessOptions>): TestHarness {
-    return new TestHarness(job as Job<unknown>, options ?? {});
+  static make<R>(job: Job<R>, ...optionsWithServices: WithServices<R, HarnessOptions>): TestHarness {
+    return fromCall(TestHarness.make, () => new TestHarness(job as Job<unknown>, optionsWithServices[0] ?? {}));
   }
 
   /**
@@ -175,9 +175,16 @@ export class TestHarness {
    * @throws {RangeError} If the job has no such source, the source has no such split, or it has ended.
    */
   push<A>(source: SourceRef<A>, records: ReadonlyArray<NoInfer<A>>, options?: { readonly split?: string }): void {
-    const { fed, split } = this.#splitOf(source, options?.split);
-    fed.feed(split, records);
-    this.#settle();
+    fromCall(this.push, () => {
+      const { fed, split } = this.#splitOf(source, options?.split);
+      if (!Array.isArray(records)) {
+        throw new RangeError(
+          `Cannot feed source "${fed.name}" as records must be an array: current value is ${inWords(records)}`,
+        );
+      }
+      fed.feed(split, records);
+      this.#settle();
+    });
   }
 
   /**
@@ -221,7 +228,11 @@ export class TestHarness {
     raw: Uint8Array | string = "",
     options?: { readonly split?: string },
   ): void {
-    const { fed, split } = this.#splitOf(source, options?.split);
+    fromCall(this.reject, () => this.#reject(source, reason, raw, options?.split));
+  }
+
+  #reject(source: SourceRef<unknown>, reason: string, raw: Uint8Array | string, name: string | undefined): void {
+    const { fed, split } = this.#splitOf(source, name);
     const bytes = typeof raw === "string" ? new TextEncoder().encode(raw) : raw;
     fed.feed(split, [new Rejected(reason, bytes.slice(0, rejectedBytesMax), bytes.byteLength)]);
     this.#settle();
@@ -241,8 +252,12 @@ export class TestHarness {
     instant: Date | number,
     options?: { readonly split?: string },
   ): void {
-    const millis = typeof instant === "number" ? instant : instant.getTime();
-    if (!(Math.abs(millis) <= timestampMax)) {
+    fromCall(this.advanceWatermark, () => this.#advanceWatermark(source, instant, options));
+  }
+
+  #advanceWatermark(source: SourceRef<unknown>, instant: Date | number, options?: { readonly split?: string }): void {
+    const millis = instant instanceof Date ? instant.getTime() : instant;
+    if (typeof millis !== "number" || !(Math.abs(millis) <= timestampMax)) {
       throw new RangeError(
         `Cannot advance a watermark as it must be a date, in epoch milliseconds: current value is ${inWords(instant)}`,
       );
@@ -304,10 +319,12 @@ export class TestHarness {
    * ```
    */
   advanceTime(duration: Duration.Input): void {
-    const millis = millisOf("advance the time", "duration", duration, notNegative);
-    this.#check();
-    this.#world.advanceTo(this.#world.now + millis);
-    this.#settle();
+    fromCall(this.advanceTime, () => {
+      const millis = millisOf("advance the time", "duration", duration, notNegative);
+      this.#check();
+      this.#world.advanceTo(this.#world.now + millis);
+      this.#settle();
+    });
   }
 
   /** What the clock of the job says, in epoch milliseconds. */
@@ -322,7 +339,7 @@ export class TestHarness {
    * @throws {StillWaiting} If an Effect of the job has not ended.
    */
   take<A>(sink: SinkRef<A>): ReadonlyArray<A> {
-    const one = this.#sinkOf(sink);
+    const one = fromCall(this.take, () => this.#sinkOf(sink));
     const rows = one.watched.values.slice(one.taken);
     one.taken = one.watched.values.length;
     return rows as ReadonlyArray<A>;
@@ -335,12 +352,12 @@ export class TestHarness {
    * @throws {StillWaiting} If an Effect of the job has not ended.
    */
   rows<A>(sink: SinkRef<A>): ReadonlyArray<A> {
-    return this.#sinkOf(sink).watched.values.slice() as ReadonlyArray<A>;
+    return fromCall(this.rows, () => this.#sinkOf(sink)).watched.values.slice() as ReadonlyArray<A>;
   }
 
   /** What can be read from the job right now: watermarks, what operators have counted, and more. */
   metrics(): JobMetrics {
-    this.#check();
+    fromCall(this.metrics, () => this.#check());
     return Effect.runSync(this.#run.running!.metrics);
   }
 
@@ -379,6 +396,10 @@ export class TestHarness {
    * ```
    */
   restart(job: Job<unknown> = this.#job): void {
+    fromCall(this.restart, () => this.#restart(job));
+  }
+
+  #restart(job: Job<unknown>): void {
     if (job.name !== this.#job.name) {
       throw new RangeError(
         `Cannot restart job "${this.#job.name}" with a job of another name: current value is "${job.name}"`,
@@ -397,6 +418,10 @@ export class TestHarness {
    * @throws {RangeError} If the job has no such source, the source has no such split, or it has ended.
    */
   end(source?: SourceRef<unknown>, options?: { readonly split?: string }): void {
+    fromCall(this.end, () => this.#end(source, options));
+  }
+
+  #end(source?: SourceRef<unknown>, options?: { readonly split?: string }): void {
     this.#check();
     const ending = source === undefined
       ? [...this.#sources.values()]
@@ -568,6 +593,19 @@ export class TestHarness {
     );
   }
 }
+
+/**
+ * Does what a call of the harness asks for. The stack of what that throws begins with the line of the test that made the
+ * call, and not with those of the engine.
+ */
+const fromCall = <A>(method: (...args: Array<never>) => unknown, body: () => A): A => {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof Error && Object.isExtensible(error)) Error.captureStackTrace(error, method);
+    throw error;
+  }
+};
 
 /** A clock like another one, but for the timer of epochs, which goes off when the harness says so. */
 const withEpochsByHand = (clock: Clock.Clock, run: Run): Clock.Clock => ({

@@ -10,8 +10,8 @@ export {
   type SourceRef,
   StillWaiting,
   TestHarness,
-  type WithServices,
 } from "./harness.ts";
+export type { WithServices } from "../streams/with-services.ts";
 export { simulate, simulateDefaults, type SimulateOptions, type SimulateReport } from "./simulate.ts";
 export { SimulationFailed } from "./simulation/simulation-failed.ts";
 export type { Outputs, Simulated, WithOutputs } from "./simulation/subject.ts";
