@@ -174,6 +174,8 @@ Deno.test("what has no form in CSV is an error, never a changed field", () => {
 });
 
 Deno.test("a sink of CSV refuses options that make no sense", () => {
+  const rows = Sink.csv<ReadonlyArray<number>>("out", { path: "o", columns: ["length"] });
+  assert.throws(() => rows.driver.encode([1, 2]), /a value must be an object: current value is \[1,2\]$/);
   assert.throws(() => Sink.csv("out", { path: "o", columns: [] }), /columns must name at least one and none twice/);
   assert.throws(() => Sink.csv("out", { path: "o", columns: ["a", "a"] }), RangeError);
   assert.throws(

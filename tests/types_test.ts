@@ -48,6 +48,7 @@ const rules: Readonly<Record<string, string | RegExp>> = {
   "late-missing": /^Property 'late' is missing in type /,
   "late-not-ended": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,
   "no-sink": `Type '"none: call Flow.to last"' is not assignable to type '"given"'`,
+  "wrong-column": `Type '"a"' is not assignable to type '"at" | "user"'`,
   "wrong-rows": `Type 'Click' is not assignable to type 'number'`,
   "error-not-handled-at-sink": `Type 'DecodeError' is not assignable to type 'never'`,
   "error-not-handled-at-window": `Type 'LookUpFailed' is not assignable to type 'never'`,

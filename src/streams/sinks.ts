@@ -4,7 +4,7 @@
  * @module
  */
 export { console, type ConsoleOptions } from "./sinks/console.ts";
-export { csv, type CsvSinkOptions } from "./sinks/csv.ts";
+export { csv, type CsvColumn, type CsvSinkOptions } from "./sinks/csv.ts";
 export { appendOnly, idempotent, type SinkOptions, transactional } from "./sinks/make.ts";
 export { deadLetters, type DeadLettersOptions } from "./sinks/dead-letters.ts";
 export { memory, type MemorySink } from "./sinks/memory.ts";

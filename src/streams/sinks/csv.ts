@@ -11,18 +11,21 @@ import { Rows } from "../sources/formats/rows.ts";
 import { openRowFile } from "./file-writer.ts";
 import { utf8Bytes } from "./utf8.ts";
 
-/** Where {@link csv} writes, and how. */
-export interface CsvSinkOptions<A> {
+/** The names that columns of rows may have. Of rows of which nothing is known, they are not checked. */
+export type CsvColumn<Row> = unknown extends Row ? string : Row extends unknown ? keyof Row & string : never;
+
+/** Where {@link csv} writes, and how: `Row` is what values are once they are encoded. */
+export interface CsvSinkOptions<A, Row = A> {
   /** The file. Its folder is created when it is missing. */
   readonly path: string;
   /** The properties that become columns, in their order. They are the header, too. Others are left out. */
-  readonly columns: ReadonlyArray<string>;
+  readonly columns: ReadonlyArray<CsvColumn<NoInfer<Row>>>;
   /**
    * Encodes the values before they become rows. It must encode without services and without waiting.
    *
    * @default {undefined} The properties of values become fields as they are.
    */
-  readonly schema?: Schema.ConstraintCodec<A, unknown, unknown>;
+  readonly schema?: Schema.ConstraintCodec<A, Row, unknown>;
   /**
    * What stands between two fields: one character of ASCII, and no quote or line break.
    *
@@ -71,8 +74,9 @@ export interface CsvSinkOptions<A> {
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export function csv<A>(name: string, options: CsvSinkOptions<A>): Sink<A, Transactional> {
-  const { path, columns, schema, delimiter = ",", lineEnding = "\r\n" } = options;
+export function csv<A, Row = A>(name: string, options: CsvSinkOptions<A, Row>): Sink<A, Transactional> {
+  const columns: ReadonlyArray<string> = options.columns;
+  const { path, schema, delimiter = ",", lineEnding = "\r\n" } = options;
   const refuse = (rule: string, value: unknown): never => {
     throw new RangeError(`Cannot make sink "${name}" as ${rule}: current value is ${JSON.stringify(value)}`);
   };
@@ -89,7 +93,9 @@ export function csv<A>(name: string, options: CsvSinkOptions<A>): Sink<A, Transa
   const prepare = (value: A): Record<string, unknown> => {
     try {
       const encoded = encodeValue(value);
-      if (typeof encoded === "object" && encoded !== null) return encoded as Record<string, unknown>;
+      if (typeof encoded === "object" && encoded !== null && !Array.isArray(encoded)) {
+        return encoded as Record<string, unknown>;
+      }
     } catch (cause) {
       throw new TypeError(`Cannot encode a value as its schema must take it: ${schemaWords(cause)}`, { cause });
     }
