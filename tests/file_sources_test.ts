@@ -22,7 +22,11 @@ const plain = (record: unknown): unknown =>
     : record;
 
 const flatten = (batches: ReadonlyArray<Source.SourceBatch<unknown>>): ReadonlyArray<Read> =>
-  batches.flatMap((batch) => batch.records.map((record, i): Read => [plain(record), batch.positions[i]]));
+  batches.flatMap((batch) =>
+    batch.records.flatMap((record, i): ReadonlyArray<Read> =>
+      record instanceof Source.PositionNotice ? [] : [[plain(record), batch.positions[i]]]
+    )
+  );
 
 const readAll = async (
   source: AnySource,
@@ -1167,6 +1171,46 @@ Deno.test("a folder cannot be followed, and a position that is none is refused",
       assert.match(error.message, /its position must be an offset in a file: current value is/);
     }
   }));
+
+// run 1   app.log is empty, or has but a header, or half a line
+// then    1 2 are written, it is renamed, 3 is written to the new one
+// run 2   1 2 3
+Deno.test("a log that is rotated before its first record has come is found again by the next run", async () => {
+  for (const [before, after] of [["", "n\n1\n2\n"], ["n\n", "1\n2\n"], ["n\n1", "\n2\n"]]) {
+    await withFolder(async (folder) => {
+      const path = `${folder}/app.log`;
+      const kv = memoryKv();
+      const out = Sink.memory<unknown>("out");
+      const schema = Schema.Struct({ n: Schema.NumberFromString });
+      const run = () =>
+        Effect.runPromise(Job.run(
+          Job.make({
+            name: "early",
+            guarantee: "exactly-once",
+            flows: [
+              Flow.from(Source.csv("log", { paths: path, schema, follow: true })).pipe(
+                Flow.onError("fail"),
+                Flow.map(({ n }) => n),
+                Flow.to(out),
+              ),
+            ],
+          }),
+          { kv, mode: "available-now" },
+        ));
+      await append(path, before);
+      const first = await run();
+      assert.deepEqual(first.metrics.splits.map(({ records }) => records), [0], "a position is no record");
+      assert.match(String(first.metrics.splits[0].position), /^0@/);
+      await append(path, after);
+      await Deno.rename(path, `${path}.1`);
+      await aMoment();
+      await append(path, "n\n3\n");
+      const second = await run();
+      assert.deepEqual(out.values(), [1, 2, 3], JSON.stringify(before));
+      assert.deepEqual(second.metrics.splits.map(({ records }) => records), [3]);
+    });
+  }
+});
 
 /** What happens to a log between two looks at it. */
 const logStep = fc.oneof(

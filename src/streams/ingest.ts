@@ -17,7 +17,7 @@ import { beginningOfTime, endOfTime } from "../windows/watermark.ts";
 import { align, ownWatermark } from "./alignment.ts";
 import type { SourceEntry } from "./assembly.ts";
 import type { EventTimeOperator } from "./operators/event-time.ts";
-import { InPlaceOfRecord, type Position, Rejected, WatermarkNotice } from "./source.ts";
+import { InPlaceOfRecord, type Position, PositionNotice, Rejected, WatermarkNotice } from "./source.ts";
 import { Silences } from "./silences.ts";
 import type { SplitReader } from "./split-reader.ts";
 import { DecodeError, type SourceError, type UserCodeError } from "./errors.ts";
@@ -191,12 +191,15 @@ export const runIngest = (
 
     const round = (reader: SplitReader): boolean => {
       const { receiver: entry } = entryOf[reader.split];
-      silences.wake(reader.split);
       beginRound(reader.split);
       let ordinal = 0;
+      const countBefore = reader.count;
       const limit = limitOf(reader);
       const { source, split } = context.splits[reader.split];
       const taken = reader.take(limit, ({ records, positions }, start, end) => {
+        // A position alone is no sign of life.
+        if (end - start > 1 || !(records[start] instanceof PositionNotice)) silences.wake(reader.split);
+        let count = end - start;
         for (let i = start; i < end; i++) {
           context.position = positions[i];
           context.ordinal = ordinal++;
@@ -207,8 +210,12 @@ export const runIngest = (
             entry.letter(letterOf(record, source, split, positions[i]));
           } else if (record instanceof WatermarkNotice) {
             for (const eventTime of eventTimes) eventTime.raise(reader.split, record.watermark);
+          } else if (record instanceof PositionNotice) {
+            ordinal--;
+            count--;
           }
         }
+        return count;
       });
       // A split ends in a round of its own: so every watermark that its records made is passed on before the last one.
       const ended = taken === 0;
@@ -220,7 +227,7 @@ export const runIngest = (
       context.ordinal = endOfRound;
       entry.watermark(watermarkAtSource(entryOf[reader.split]));
       roundsInEpoch++;
-      recordsInEpoch += taken;
+      recordsInEpoch += reader.count - countBefore;
       return ended;
     };
 

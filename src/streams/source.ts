@@ -45,13 +45,19 @@ export class WatermarkNotice extends InPlaceOfRecord {
   }
 }
 
+/**
+ * What a source hands over to have a position recorded where no record has come: so that the next start knows, for
+ * example, which file was being waited at. It is no record: nothing counts it, and neither flows nor time hear of it.
+ */
+export class PositionNotice extends InPlaceOfRecord {}
+
 /** How many bytes of an undecodable record a dead letter carries at most. */
 export const rejectedBytesMax = 32_768;
 
 /** Some consecutive records of one split. */
 export interface SourceBatch<out A> {
   /** The records, in the order of the split. */
-  readonly records: ReadonlyArray<A | Rejected | WatermarkNotice>;
+  readonly records: ReadonlyArray<A | Rejected | WatermarkNotice | PositionNotice>;
   /** `positions[i]` is where to read on after `records[i]`. */
   readonly positions: ArrayLike<Position>;
   /**

@@ -34,6 +34,7 @@ export { stdin, type StdinOptions } from "./sources/stdin.ts";
 export {
   InPlaceOfRecord,
   type Position,
+  PositionNotice,
   Rejected,
   rejectedBytesMax,
   type Source,

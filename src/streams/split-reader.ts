@@ -159,17 +159,20 @@ export class SplitReader {
     });
   }
 
-  /** Takes up to `atMost` records that are there, in order and in as many runs as there are batches; says how many. */
+  /**
+   * Takes up to `atMost` records that are there, in order and in as many runs as there are batches; says how many. `each` says how
+   * many of them are to be counted.
+   */
   take(
     atMost: number,
-    each: (batch: SourceBatch<unknown>, start: number, end: number) => void,
+    each: (batch: SourceBatch<unknown>, start: number, end: number) => number,
   ): number {
     let taken = 0;
     while (taken < atMost && this.#batches.length > 0) {
       const batch = this.#batches[0];
       const start = this.#taken;
       const end = Math.min(batch.records.length, start + atMost - taken);
-      each(batch, start, end);
+      this.count += each(batch, start, end);
       taken += end - start;
       if (end > start) this.position = batch.positions[end - 1];
       this.#taken = end;
@@ -178,7 +181,6 @@ export class SplitReader {
         this.#taken = 0;
       }
     }
-    this.count += taken;
     this.#buffered -= taken;
     if (this.#buffered < this.#batchRecordsMax) this.#room.notify();
     return taken;

@@ -16,7 +16,8 @@ export const pollIntervalMillisDefault = 250;
  * **Rotation by renaming** loses nothing. When the path names another file, the old one is read to its end, then those that
  * came and went meanwhile, then the new one from its start. The old one is left only when something has been written to
  * the next, as its writer may be told of the rotation late. Files are told apart by device, inode and the time at which
- * they were made, so a job that starts again finds the one it was in under its new name. For all that
+ * they were made, so a job that starts again finds the one it was in under its new name: from the
+ * first epoch on that was committed. For all that
  *
  * - rotated files stay in the folder, uncompressed, until they have been read (`delaycompress` of logrotate does that);
  * - the new name is the old one with a number or a date added: `app.log.1`, `app.log-20260131`, `app-2026-01-31.log`.

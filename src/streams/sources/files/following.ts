@@ -13,7 +13,7 @@ import { Effect, Result, Stream } from "effect";
 import { dirname } from "node:path";
 import type { SourceError } from "../../errors.ts";
 import { type FileError, type FileHandle, type FileInfo, Files, type FileSystem } from "../../files.ts";
-import type { Position, SourceBatch } from "../../source.ts";
+import { type Position, PositionNotice, type SourceBatch } from "../../source.ts";
 import { Batches } from "./batches.ts";
 import {
   cannotGoOn,
@@ -102,6 +102,8 @@ interface OpenFile<A> {
   tail: Uint8Array;
   /** How many bytes it had when it was last looked at. */
   sizeBytes: number;
+  /** Whether a position in it has been handed over. */
+  hasPosition: boolean;
   /** Whether another file of the log is known to come after it. */
   hasSuccessor: boolean;
   /** Whether the next file has been begun, so that this one has come to its end when nothing more is in it. */
@@ -156,7 +158,10 @@ class Follower<A> {
       const { batches } = file;
       if (batches === null) return yield* this.#begin(file);
       const batch = batches.next();
-      if (batch !== null) return batch;
+      if (batch !== null) {
+        file.hasPosition = true;
+        return batch;
+      }
       if (batches.cut.ended) return yield* this.#putAside(file);
       const space = batches.cut.space();
       const read = yield* Effect.result(this.#attempt("read", file.handle.read(space, file.at)));
@@ -209,9 +214,11 @@ class Follower<A> {
         return null;
       }
       const batch = file.batches?.flush(0) ?? null;
-      if (batch === null) return yield* this.#nothing();
-      this.#said = true;
-      return batch;
+      if (batch === null && file.hasPosition) return yield* this.#nothing();
+      this.#said = file.hasPosition = true;
+      // The next start must know where it waited, though it may be rotated by then.
+      return batch ??
+        { records: [new PositionNotice()], positions: [`${file.from}@${file.identity}`], lag: 0 };
     });
   }
 
@@ -269,6 +276,7 @@ class Follower<A> {
       at: from,
       tail: new Uint8Array(0),
       sizeBytes,
+      hasPosition: false,
       hasSuccessor,
       isLeft: false,
       isOver: false,
@@ -332,6 +340,7 @@ class Follower<A> {
       const changed = yield* this.#changed(of, file);
       if (changed !== null && !rules.startsOver) return yield* changed;
       if (changed !== null) this.#file = this.#fresh(handle, path, info, 0);
+      else file.hasPosition = from === `${offset}@${info.identity}`;
       return true;
     }));
   }
