@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Cause, Effect, Exit, Option, References, Schedule, Schema, Stream } from "effect";
 import { DeadLetters, Flow, Job, Sink, Source, Watermark } from "@weir/streams";
+import { checkExactlyOnce } from "@weir/streams/testing";
 import { sealed } from "../src/streams/dead-letter-layout.ts";
 import type { KvProvider } from "../src/kv-state/kv.ts";
 import { type MemoryKv, memoryKv } from "../src/testing/memory-kv.ts";
@@ -556,6 +557,22 @@ Deno.test("a letter that is damaged while it is on its way becomes one that says
   assert.equal(letters.length, 1);
   assert.match(letters[0].reason, /^Cannot read dead letter 3 as it is damaged: /);
   assert.deepEqual([letters[0].tries, letters[0].obstacle], [1, "nothing of its record was kept"]);
+});
+
+Deno.test("a file of dead letters that is not there is not made by looking for it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const error = await Effect.runPromise(Effect.scoped(Effect.flip(DeadLetters.open(`${folder}/dead.kv`))));
+    assert.equal(error._tag, "DeadLetterError");
+    assert.equal(error.message, `Cannot open "${folder}/dead.kv" as there must be a file: current value is none`);
+    await assert.rejects(
+      checkExactlyOnce({ output: { table: `${folder}/table.kv`, prefix: ["t"] }, expected: [] }),
+      /table\.kv" as there must be a file: current value is none$/,
+    );
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a file without dead letters, of another layout, or of another sink is refused", async () => {

@@ -187,6 +187,13 @@ Deno.test("a file that is not the one the job's state knows is refused, and not 
     assert.ok(shortened instanceof SinkError && !shortened.retryable);
     assert.match(shortened.message, /the file has 10 bytes, fewer than the 11 that were published up to epoch 3/);
 
+    await Deno.remove(path);
+    const gone = await open({ published: 3, publishedOffset: known, committed: 3, committedOffset: known });
+    assert.ok(gone instanceof SinkError && !gone.retryable);
+    assert.match(gone.message, /as there must be the file that was written up to epoch 3: current value is none$/);
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+    await Deno.writeTextFile(path, "0123456789");
+
     const restored = await open({ committed: 2, committedOffset: { rows: 1, bytes: 9 } });
     assert.ok(restored instanceof StateBehindOutput);
     assert.deepEqual([restored.committed, restored.found], [9, 10]);

@@ -5,7 +5,7 @@
  */
 import * as Schema from "@effect/schema";
 import { type Cause, Effect, type Scope } from "effect";
-import { denoKv } from "../kv-state/deno-kv.ts";
+import { denoKv, isFile } from "../kv-state/deno-kv.ts";
 import { KvError, type StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvEntry, KvMutation, KvProvider } from "../kv-state/kv.ts";
 import { inWords } from "../windows/in-words.ts";
@@ -67,8 +67,8 @@ export const DeadLetterErrorBase: Schema.Class<
 });
 
 /**
- * Something was asked of dead letters that cannot be done: a file that holds none was opened, or a letter was named that is
- * not there, cannot be retried, or is on its way. `letter` is its number, or null.
+ * Something was asked of dead letters that cannot be done: a file that is not there or holds none was opened, or a letter
+ * was named that is not there, cannot be retried, or is on its way. `letter` is its number, or null.
  */
 export class DeadLetterError extends DeadLetterErrorBase {}
 
@@ -103,7 +103,7 @@ export interface DeadLetterStore {
  * Opens the KV file of a `Sink.deadLetters`, from any process, whether the job runs or not. The scope closes it.
  *
  * While the job runs, two processes use one file: each may wait for the other for a moment (up to some seconds under
- * load), and nothing else happens. Fails with `DeadLetterError` if the file holds no store of dead letters.
+ * load), and nothing else happens. Fails with `DeadLetterError` if there is no file, or one without dead letters.
  *
  * @example
  * ```ts
@@ -124,8 +124,6 @@ export const open = (
   options: { readonly kv?: KvProvider } = {},
 ): Effect.Effect<DeadLetterStore, DeadLettersError, Scope.Scope> =>
   Effect.gen(function* () {
-    const kv = yield* (options.kv ?? denoKv).open(path);
-    const info = yield* readInfo(kv);
     const refuse = (rule: string, current: string): DeadLetterError =>
       new DeadLetterError({
         message: `Cannot open "${path}" as ${rule}: current value is ${current}`,
@@ -133,12 +131,23 @@ export const open = (
         rule,
         letter: null,
       });
+    const { kv: provider = denoKv } = options;
+    // Opening it would make an empty one.
+    if (provider === denoKv && isFile(path) && (yield* isMissing(path))) {
+      return yield* refuse("there must be a file", "none");
+    }
+    const kv = yield* provider.open(path);
+    const info = yield* readInfo(kv);
     if (info === null) return yield* refuse("it must be the file of a Sink.deadLetters", "a file without dead letters");
     if (info.format !== layoutFormat) {
       return yield* refuse(`its layout must have version ${layoutFormat}`, `version ${info.format}`);
     }
     return storeOf(kv, path);
   });
+
+/** Where the file may not be looked at, opening it says what there is to say. */
+const isMissing = (path: string): Effect.Effect<boolean> =>
+  Effect.promise(() => Deno.stat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound));
 
 const storeOf = (kv: Kv, path: string): DeadLetterStore => {
   const refuse = (action: string, rule: string, letter: number | null, current: string): DeadLetterError =>

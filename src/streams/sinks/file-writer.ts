@@ -36,6 +36,8 @@ export const openRowFile = (
     const { sink, path } = rowFile;
     const header = new TextEncoder().encode(rowFile.header);
     const files = yield* Files;
+    // Opening it would make an empty one.
+    if (context.publishedOffset.bytes > 0 && (yield* isMissing(files, path))) return yield* gone(sink, path, context);
     const file = yield* Effect.acquireRelease(
       attempt(sink, 0, `open "${path}"`, openFile(files, path)),
       (file) => file.close,
@@ -63,6 +65,20 @@ const openFile = (files: FileSystem, path: string): Effect.Effect<FileHandle, Fi
     ({ reason }) => reason === "missing",
     () => Effect.andThen(files.makeFolder(dirname(path)), files.openToWrite(path)),
   );
+
+/** Where the file may not be looked at, opening it says what there is to say. */
+const isMissing = (files: FileSystem, path: string): Effect.Effect<boolean> =>
+  Effect.match(files.info(path), { onSuccess: () => false, onFailure: ({ reason }) => reason === "missing" });
+
+const gone = (sink: string, path: string, { published }: SinkContext): SinkError =>
+  new SinkError({
+    message: `Cannot write on in "${path}" as there must be the file that was written up to epoch ${published}: ` +
+      "current value is none",
+    sink,
+    epoch: 0,
+    retryable: false,
+    cause: null,
+  });
 
 /** How many bytes the file has when its rows take some. */
 const fileBytes = ({ bytes }: SinkOffset, headerBytes: number): number => bytes === 0 ? 0 : headerBytes + bytes;

@@ -5,6 +5,7 @@
  */
 import * as Schema from "@effect/schema";
 import { Effect, Stream } from "effect";
+import { isFile } from "../../kv-state/deno-kv.ts";
 import { Rejected, type Source, WatermarkNotice } from "../../streams/source.ts";
 import { csv } from "../../streams/sources/csv.ts";
 import { ndjson } from "../../streams/sources/ndjson.ts";
@@ -77,6 +78,13 @@ const readTable = async (
   prefix: ReadonlyArray<string | number>,
   { onRow }: Reader,
 ): Promise<void> => {
+  // Opening it would make an empty one.
+  if (isFile(path)) {
+    await Deno.stat(path).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+      throw new Error(`Cannot read the table in "${path}" as there must be a file: current value is none`, { cause });
+    });
+  }
   using kv = await Deno.openKv(path);
   let index = 0;
   for await (const { key, value } of kv.list({ prefix: [...prefix] })) {
