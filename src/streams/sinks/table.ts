@@ -1,5 +1,5 @@
 /**
- * A sink that keeps a table in a Deno KV file of its own: the last value of every key.
+ * A sink that keeps a table in a Deno KV file: the last value of every key.
  *
  * An epoch may hold more rows than one atomic commit of the store, so it is published in chunks. Each chunk is one
  * atomic commit that writes its rows and moves a marker on, and that holds only if the marker is where this writer left

@@ -22,7 +22,7 @@ export const recordBytesMaxDefault = 1_048_576;
 export interface CsvSourceOptions<A> extends FileSourceOptions {
   /**
    * Decodes a record: an object of text by the names of the columns. It must decode without services and without waiting.
-   * Columns that it does not name are left out.
+   * Columns that it does not name are left out. Every field is text: for numbers, say `Schema.FiniteFromString`.
    */
   readonly schema: Schema.ConstraintCodec<A, CsvRecord, never, unknown>;
   /**
