@@ -88,7 +88,8 @@ Deno.test("of several splits the least watermark counts, and one that has ended 
   assert.deepEqual(harness.take(counts), ["ada: 1 in minute 0"]);
   assert.throws(() => harness.push(clicks, [{ user: "ada", at: 1_000 }], { split: "app" }), {
     name: "RangeError",
-    message: 'Cannot feed source "clicks" as it must not have ended: current value is split "app"',
+    message:
+      'Cannot feed source "clicks" as it must not have ended (harness.end ends it): current value is split "app"',
   });
 });
 

@@ -25,7 +25,7 @@ export interface HarnessOptions {
   /**
    * The splits of sources that have more than one, by the name of the source.
    *
-   * @default {{}} Every source has one split, named `"0"`.
+   * @default {{ }} Every source has one split, named `"0"`.
    */
   readonly splits?: Readonly<Record<string, ReadonlyArray<string>>>;
   /**
@@ -53,6 +53,8 @@ export type SinkRef<A> = Sink<A, End> | string;
 export class StillWaiting extends Error {
   /** `"StillWaiting"`. */
   override readonly name = "StillWaiting";
+  /** `"StillWaiting"`, as other errors have it. */
+  readonly _tag = "StillWaiting";
 }
 
 /**
@@ -560,7 +562,9 @@ export class TestHarness {
     if (split === undefined ? splits.every(isGone) : isGone(split)) {
       throw new RangeError(
         split === undefined || splits.includes(split)
-          ? `Cannot feed source "${name}" as it must not have ended: current value is split "${split ?? splits[0]}"`
+          ? `Cannot feed source "${name}" as it must not have ended (harness.end ends it): current value is split "${
+            split ?? splits[0]
+          }"`
           : `Cannot feed source "${name}" as option splits of the harness must name the split, it names ` +
             `${list(splits)}: current value is "${split}"`,
       );

@@ -24,8 +24,8 @@ export const simulateDefaults = {
   seeds: 100,
   /** The first seed. */
   seed: 1,
-  /** How many faults a world has at most. */
-  faultsMax: 4,
+  /** How many faults a world has at most, as in the option `faults`. */
+  faults: { most: 4 },
   /** How many records are held in memory. */
   recordsMax: 1_000_000,
   /** How many slices the keys are dealt out to: fewer than in a run, as each has a share in every step. */
@@ -70,7 +70,7 @@ export interface SimulateReport {
   readonly records: number;
   /** How many rows each sink was given where nothing went wrong. */
   readonly rows: Readonly<Record<string, number>>;
-  /** How many processes there were in all, and how many of them were killed. */
+  /** How many processes there were in all: one for each world, and one more for each that had to be replaced or had a rival. */
   readonly processes: number;
   /** How many processes were killed. */
   readonly killed: number;
@@ -207,7 +207,7 @@ const apartMillis = 2;
 
 const checked = (options: SimulateOptions) => {
   const { seeds, seed, recordsMax, keyedPartitions } = { ...simulateDefaults, ...options };
-  const { kinds, most = simulateDefaults.faultsMax } = options.faults ?? {};
+  const { kinds, most = simulateDefaults.faults.most } = options.faults ?? {};
   const allKinds = [...new Set(Object.values(kindsOf).flat())];
   const wanted = kinds ?? allKinds;
   for (

@@ -10,6 +10,8 @@ import { shown } from "../compare-rows.ts";
 export class NotExactlyOnce extends Error {
   /** `"NotExactlyOnce"`. */
   override readonly name = "NotExactlyOnce";
+  /** `"NotExactlyOnce"`, as other errors have it. */
+  readonly _tag = "NotExactlyOnce";
   /** What was found. */
   readonly report: CheckReport;
 

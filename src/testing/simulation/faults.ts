@@ -30,14 +30,14 @@ export const ports: ReadonlyArray<Port> = [
  * - `fail-late`: it is reported as failed, and has its effect some time later (commits)
  * - `locked`: the store says that its database is locked
  * - `full`: the store says that its disk is full, which no retry of the job's own heals
- * - `slow`: the operation takes {@link slowMillis}
- * - `hang`: it fails after {@link hangMillis}, as with a client's time-out
+ * - `slow`: the operation takes 20 seconds
+ * - `hang`: it fails after 30 seconds, as with a client's time-out
  * - `torn`: a part of it takes effect, and the process is killed (files)
  * - `power`: the machine loses its power: every process is killed, and what was not synced may be gone (files)
  * - `crash`: the process is killed where it stands (steps)
  * - `pause`: the process stands still, another one takes the job over, and the first goes on later as a zombie (steps)
  * - `rival`: another process takes the job over while the first goes on (steps)
- * - `clock-forward`, `clock-back`: the process's clock jumps by {@link clockJumpMillis} (steps)
+ * - `clock-forward`, `clock-back`: the process's clock jumps by an hour (steps)
  */
 export type FaultKind =
   | "crash-before"

@@ -16,6 +16,8 @@ const telling = /^(starts|is killed|ends|fails|stands still|goes on|clock-|arriv
 export class SimulationFailed extends Error {
   /** `"SimulationFailed"`. */
   override readonly name = "SimulationFailed";
+  /** `"SimulationFailed"`, as other errors have it. */
+  readonly _tag = "SimulationFailed";
   /** Which rule does not hold, and what is there instead. */
   readonly rule: string;
   /** The seed of the world in which it happened; null where no fault was needed for it. */
