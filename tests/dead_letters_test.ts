@@ -344,7 +344,7 @@ Deno.test("letters are discarded by number and by filter, but not while they are
   await runOn(kv, jobOf(kv, lines, out, { work: small }));
   await withLetters(kv, (dead) => dead.retry([3]));
   const error = await refusalOf(kv, (dead) => dead.discard([3]));
-  assert.equal(error.message, "Cannot discard dead letter 3 as it must not be on its way: current value is retry 1");
+  assert.equal(error.message, "Cannot discard dead letter 3 as its status must be waiting: current value is retrying");
   assert.equal(await withLetters(kv, (dead) => dead.discard([1, 1, 99])), 1);
   assert.equal(await withLetters(kv, (dead) => dead.discard({ operator: "map#0" })), 1);
   assert.deepEqual((await lettersIn(kv)).map(([number]) => number), [2, 3]);

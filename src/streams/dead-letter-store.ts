@@ -397,8 +397,8 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
           else if (isRefused) {
             const position = yield* positionOf(retrying);
             if (position <= (yield* settled)) continue;
-            const rule = "it must not be on its way";
-            return yield* refuse(`discard dead letter ${number}`, rule, number, `retry ${position}`);
+            const rule = "its status must be waiting";
+            return yield* refuse(`discard dead letter ${number}`, rule, number, "retrying");
           }
         }
         return { mutations, retries, done: mutations.length };
