@@ -94,6 +94,12 @@ const recordsOf = (reads: ReadonlyArray<Read>): ReadonlyArray<unknown> => reads.
 const reasonsOf = (reads: ReadonlyArray<Read>): ReadonlyArray<unknown> =>
   reads.map(([record]) => (record as { reason?: string }).reason ?? record);
 
+Deno.test("a pattern that names no file is said not to be expanded", async () => {
+  const source = Source.ndjson("lines", { paths: "none/*.ndjson", schema: Schema.Unknown });
+  const error = await Effect.runPromise(Effect.flip(Stream.runDrain(source.read("none/*.ndjson", null, 1))));
+  assert.match(error.message, /patterns are not expanded\): current value is none$/);
+});
+
 Deno.test("a table yields a record per row, decoded by the names in its header", () =>
   withFile("city,people\nBern,134000\nZürich,440000", async (path) => {
     assert.deepEqual(await readAll(Source.csv("cities", { paths: path, schema: City }), path), [
@@ -1126,6 +1132,17 @@ Deno.test("a file that was cut off and has outgrown what was read of it is notic
       assert.deepEqual(recordsOf(startsOver.reads).slice(-4), [4, 5, 6, 7]);
       await startsOver.stop();
     }
+  }));
+
+// file    1  \n |  cut off, 2\n3\n      where "\n" was read, on its own, is one again
+Deno.test("a file that was written anew is noticed however little of it was read at last", () =>
+  withFile("1", async (path) => {
+    const reader = reading(followed(path, { pollInterval: "20 millis" }), path);
+    await reader.until(() => reader.lags.includes(0));
+    await append(path, "\n");
+    await reader.records(1);
+    await Deno.writeTextFile(path, "2\n3\n");
+    assert.match((await reader.failure()).message, /cut off and written anew/);
   }));
 
 Deno.test("a file that is copied and emptied while it is followed is started over, where that is asked for", () =>

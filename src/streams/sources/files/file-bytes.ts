@@ -149,7 +149,9 @@ export const fileFailure = (
 ): SourceError =>
   new SourceError({
     message: reason === "missing"
-      ? `Cannot ${action} "${path}" for source "${source}" as there must be a file: current value is none`
+      ? `Cannot ${action} "${path}" for source "${source}" as there must be a file${
+        /[*?]/.test(path) ? " of just this name (patterns are not expanded)" : ""
+      }: current value is none`
       : `Cannot ${action} "${path}" for source "${source}" (split "${split}", position ${position}): ${message}`,
     source,
     split,
