@@ -84,6 +84,16 @@ const missesMax = 3;
 /** How many bytes before the end of what was read are compared when a file goes on after a silence. */
 const tailBytesMax = 64;
 
+/** The end of what was read, after more of it: however little that is, as a line ending may be written on its own. */
+const lastOf = (tail: Uint8Array, more: Uint8Array): Uint8Array => {
+  const fresh = more.subarray(-tailBytesMax);
+  const kept = tail.subarray(Math.max(0, tail.length + fresh.length - tailBytesMax));
+  const last = new Uint8Array(kept.length + fresh.length);
+  last.set(kept);
+  last.set(fresh, kept.length);
+  return last;
+};
+
 /** Says that there is nothing more right now. */
 const nothingNow: SourceBatch<never> = { records: [], positions: [], lag: 0 };
 
@@ -172,7 +182,7 @@ class Follower<A> {
       if (this.#said && !(yield* this.#goesOn(file))) {
         return yield* this.#cutOff(file, writtenAnew(this.#of(), file.at));
       }
-      file.tail = space.slice(Math.max(0, count - tailBytesMax), count);
+      file.tail = lastOf(file.tail, space.subarray(0, count));
       file.at += count;
       batches.cut.filled(count);
       this.#said = false;
