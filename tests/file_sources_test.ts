@@ -1145,6 +1145,20 @@ Deno.test("a file that was written anew is noticed however little of it was read
     assert.match((await reader.failure()).message, /so it was cut off/);
   }));
 
+// file    debit,credit\n |  cut off, credit,debit\n100,2\n
+Deno.test("a table of which only the header was read, and which is written anew with another, is noticed", async () => {
+  const wide = `,${"x".repeat(100)}`;
+  for (const more of ["", wide]) {
+    await withFile(`debit,credit${more}\n`, async (path) => {
+      const reader = reading(table(path, { follow: { pollInterval: "20 millis" } }), path);
+      await reader.until(() => reader.lags.includes(0));
+      await Deno.writeTextFile(path, `credit,debit${more}\n100,2${more}\n`);
+      assert.match((await reader.failure()).message, /so it was cut off/);
+      assert.deepEqual(reader.reads, []);
+    });
+  }
+});
+
 Deno.test("a file that is copied and emptied while it is followed is started over, where that is asked for", () =>
   withFile("a,b\n1,2\n3", async (path) => {
     const source = table(path, { follow: { pollInterval: "5 millis", onTruncation: "start-over" } });

@@ -108,7 +108,7 @@ interface OpenFile<A> {
   batches: Batches<A> | null;
   /** How far it has been read. */
   at: number;
-  /** The last bytes that were read. */
+  /** The last bytes that were read, or its header. */
   tail: Uint8Array;
   /** How many bytes it had when it was last looked at. */
   sizeBytes: number;
@@ -198,6 +198,11 @@ class Follower<A> {
       const beginning = yield* format.begin(this.#of(), head, file.isOver);
       if (beginning === null) return yield* file.isOver ? this.#putAside(file) : this.#atEnd(file);
       if (file.from > 0 && file.from < beginning.offset) return yield* notBehindHeader(this.#of(), file.from);
+      if (file.from === 0) {
+        // Nothing but the header has been read of it: all of that is compared, as columns may change their places.
+        const header = new Uint8Array(beginning.offset);
+        file.tail = header.subarray(0, yield* readFully(this.#of(), file.handle, header, 0));
+      }
       file.at = Math.max(file.from, beginning.offset);
       const lagAt = (offset: number) => Math.max(file.hasSuccessor ? 1 : 0, file.sizeBytes - offset);
       file.batches = new Batches(beginning.records(file.at), batchRecordsMax, `@${file.identity}`, lagAt);
