@@ -120,7 +120,7 @@ interface OpenFile<A> {
   isLeft: boolean;
   /** Whether nothing more will be read of it: what it ends with is its last record, even without a line ending. */
   isOver: boolean;
-  /** Whether it is to be read from its beginning then, as it was cut off. */
+  /** Whether it is to be read from its beginning, as it was cut off. */
   startsOver: boolean;
 }
 
@@ -161,6 +161,7 @@ class Follower<A> {
     return Effect.gen({ self: this }, function* () {
       const file = this.#file;
       if (file === null) return yield* this.#open();
+      if (file.startsOver) return yield* this.#putAside(file);
       if (this.#isStale) {
         this.#isStale = false;
         file.sizeBytes = (yield* this.#attempt("read", file.handle.info)).sizeBytes;
@@ -249,9 +250,9 @@ class Follower<A> {
   /** Begins a file anew that was cut off, if that is wanted. What was read of it comes first. */
   #cutOff(file: OpenFile<A>, error: SourceError): Effect.Effect<SourceBatch<A> | null, SourceError> {
     if (this.#followed.rules.startsOver) {
-      file.isOver = file.startsOver = true;
-      file.batches?.cut.filled(0);
-      return Effect.succeed(null);
+      file.startsOver = true;
+      // A line that had not been finished is none, and never will be.
+      return Effect.succeed(file.batches?.flush(1) ?? null);
     }
     const batch = file.batches?.flush(1) ?? null;
     return batch === null ? Effect.fail(error) : Effect.succeed(batch);
