@@ -90,6 +90,43 @@ Deno.test("a value without a form in JSON is an error, never a missing line", ()
   assert.throws(() => sink.driver.encode(1n), TypeError);
 });
 
+Deno.test("what JSON would make null or an empty object of is an error that says where it is", () => {
+  const sink = Sink.ndjson<unknown>("out", { path: "out.ndjson" });
+  const refused: ReadonlyArray<readonly [value: unknown, words: string]> = [
+    [NaN, "NaN"],
+    [{ mean: NaN }, "NaN at mean"],
+    [{ a: { b: [0, -Infinity] } }, "-Infinity at a.b.1"],
+    [{ at: new Date(NaN) }, "[object Date] at at"],
+    [[undefined], "undefined at 0"],
+    [new Map([[1, 2]]), "[object Map]"],
+    [{ seen: new Set([1]) }, "[object Set] at seen"],
+    [{ later: [Promise.resolve(1)] }, "[object Promise] at later.0"],
+    [{ toJSON: () => ({ mean: NaN }) }, "NaN at mean"],
+  ];
+  for (const [value, words] of refused) {
+    assert.throws(() => sink.driver.encode(value), {
+      message: `Cannot write a line to "out.ndjson" as a value must have a form in JSON: current value is ${words}`,
+    });
+  }
+  const written = [
+    { a: null, b: {}, c: [null, {}, []], d: undefined, e: -0 },
+    { at: new Date(0) },
+    "null {}",
+    new Box(),
+  ];
+  for (const value of written) assert.equal(sink.driver.encode(value), `${JSON.stringify(value)}\n`);
+  const encoded = Sink.ndjson("out", { path: "out.ndjson", schema: Schema.Struct({ mean: Schema.Number }) });
+  assert.throws(() => encoded.driver.encode({ mean: NaN }), /current value is NaN at mean$/);
+});
+
+/** Has nothing to tell. */
+class Box {
+  readonly #value = 1;
+  get value(): number {
+    return this.#value;
+  }
+}
+
 Deno.test("a schema encodes the values of a file, and refuses what does not match it", () => {
   const schema = Schema.Struct({ at: Schema.DateFromString });
   const sink = Sink.ndjson("out", { path: "out.ndjson", schema });

@@ -6,7 +6,9 @@
 import * as Schema from "@effect/schema";
 import type { Sink, Transactional } from "../../exactly-once/sink.ts";
 import { schemaWords } from "../../windows/schema-words.ts";
+import { inWords } from "../../windows/in-words.ts";
 import { openRowFile } from "./file-writer.ts";
+import { lostInJson } from "./lost-in-json.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** Where {@link ndjson} writes, and how. */
@@ -25,7 +27,8 @@ export interface NdjsonSinkOptions<A> {
  * Writes a line of JSON per value to a file of its own, exactly once.
  *
  * A reader may see a part of the epoch that is being written. A value that JSON cannot express is an error of the job,
- * never a missing line. Opening fails with `SinkError` if the file holds something that the job did not write, or less
+ * never a missing line: nor does it become `null` or `{}`, as NaN, Infinity, maps, sets and promises would, wherever they
+ * are in it. A property that is undefined is left out. Opening fails with `SinkError` if the file holds something that the job did not write, or less
  * than was published to it, and with `StateBehindOutput` if it holds more than the job's state knows.
  *
  * @param name A stable name, unique in the job.
@@ -52,9 +55,10 @@ export function ndjson<A>(name: string, options: NdjsonSinkOptions<A>): Sink<A, 
       encode: (value: A): string => {
         const prepared = prepare(value);
         const line = JSON.stringify(prepared);
-        if (line === undefined || (line === "{}" && !isEmpty(prepared))) {
+        const lost = line === undefined ? inWords(value) : lostInJson(prepared);
+        if (lost !== null) {
           throw new TypeError(
-            `Cannot write a line to "${path}" as a value must have a form in JSON: current value is ${String(value)}`,
+            `Cannot write a line to "${path}" as a value must have a form in JSON: current value is ${lost}`,
           );
         }
         return `${line}\n`;
@@ -77,10 +81,6 @@ const blankLine = (length: number): Uint8Array<ArrayBuffer> => {
   blank[length - 1] = newline;
   return blank;
 };
-
-/** Whether a value that is `{}` in JSON is an object without anything, rather than a promise or a map, say. */
-const isEmpty = (value: unknown): boolean =>
-  Object.prototype.toString.call(value) === "[object Object]" || typeof (value as Date).toJSON === "function";
 
 /** Runs a Schema; what it throws says why. */
 const orInWords = (encode: (value: unknown) => unknown) => (value: unknown): unknown => {
