@@ -572,3 +572,14 @@ Deno.test(`every order that was answered is in the output once, over ${kills} ki
   assert.ok(sent.size > stored.size, "no kill came between a request and its answer");
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a path must be written as in a URL: no request would be found to be for another", () => {
+  for (const path of ["/a b", "/größe", "/a/../b", "/in?key=1", "/in#a", "//host/in"]) {
+    assert.throws(
+      () => Source.http("in", { schema: Schema.Unknown, path }),
+      (error) => error instanceof RangeError && error.message.includes("as path must be written as in a URL"),
+      path,
+    );
+  }
+  Source.http("in", { schema: Schema.Unknown, path: "/gr%C3%B6%C3%9Fe/a%20b" });
+});

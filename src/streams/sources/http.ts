@@ -122,7 +122,8 @@ export interface HttpSourceOptions<A, Rejects extends boolean> {
  * is demanded keeps web pages from sending to it. Deno's permission to listen is `--allow-net=127.0.0.1:8080`.
  *
  * @param name A stable name, unique in the job.
- * @throws {RangeError} If `port` is not from 0 to 65535, `path` does not begin with "/", a bound is not a whole number above
+ * @throws {RangeError} If `port` is not from 0 to 65535, `path` does not begin with "/" or is not
+ * written as in a URL, a bound is not a whole number above
  * 0, `requestBytesMax` is greater than `pendingBytesMax`, or `requestTimeout` is not at least 1 millisecond.
  *
  * @example
@@ -178,6 +179,9 @@ export function http<A, const Rejects extends boolean = false>(
   };
   check("port", "be a whole number from 0 to 65535", port, Number.isSafeInteger(port) && port >= 0 && port <= 65_535);
   check("path", 'begin with "/"', `"${path}"`, path.startsWith("/"));
+  // Requests are told apart by the path as URLs write it.
+  const written = URL.parse(path, "http://localhost")?.pathname ?? "/";
+  check("path", `be written as in a URL, as "${written}" is`, `"${path}"`, path === written);
   for (const [option, bound] of Object.entries({ requestBytesMax, pendingRecordsMax, pendingBytesMax })) {
     check(option, "be a whole number above 0", bound, Number.isSafeInteger(bound) && bound > 0);
   }
