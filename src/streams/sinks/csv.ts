@@ -44,7 +44,7 @@ export interface CsvSinkOptions<A, Row = A> {
  * Writes a header, and a row of comma-separated values per value, to a file of its own, exactly once. What needs quotes
  * gets them, by RFC 4180, so that `Source.csv` and others read back what was written.
  *
- * Text is written as it is, numbers and booleans as JavaScript writes them, and `null` and what is missing as an empty
+ * Text that is well-formed Unicode is written as it is, numbers and booleans as JavaScript writes them, and `null` and what is missing as an empty
  * field. Anything else is an error of the job: encode it with a Schema.
  *
  * The header is written with the first row. As with {@link ndjson}, a reader may see a part of the epoch that is being
@@ -110,13 +110,16 @@ export function csv<A, Row = A>(name: string, options: CsvSinkOptions<A, Row>): 
       : text;
   const fieldOf = (column: string, value: unknown): string => {
     if (value === null || value === undefined) return quoted("");
-    if (typeof value === "string") return quoted(value);
+    // In UTF-8 half a surrogate pair would become another character.
+    if (typeof value === "string" && value.isWellFormed()) return quoted(value);
     if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") {
       return quoted(String(value));
     }
     throw new TypeError(
-      `Cannot write a row to "${path}" as column ${JSON.stringify(column)} must be text, a number, true or false, or ` +
-        `nothing: current value is ${inWords(value)}`,
+      `Cannot write a row to "${path}" as column ${
+        JSON.stringify(column)
+      } must be well-formed text, a number, true or ` +
+        `false, or nothing: current value is ${inWords(value)}`,
     );
   };
   const header = columns.map(quoted).join(delimiter) + lineEnding;
