@@ -1,7 +1,7 @@
 /** Server-sent events: what is an event, where a broken connection goes on, and what is refused. */
 import assert from "node:assert/strict";
 import * as Schema from "@effect/schema";
-import { Cause, Effect, Exit, Stream } from "effect";
+import { Cause, Effect, Exit, Fiber, Stream } from "effect";
 import fc from "fast-check";
 import { Flow, Job, Sink, Source } from "@weir/streams";
 import { type ServerEvent, ServerEvents } from "../src/streams/sources/sse/events.ts";
@@ -470,4 +470,19 @@ Deno.test("a source that does not replay does not fit into an exactly-once job",
   const options = { name: "live", guarantee: "exactly-once", flows: [flow] } as const;
   // @ts-expect-error It is a live source.
   assert.throws(() => Job.make(options), /needs sources that replay: current value is "live"$/);
+});
+
+// connection   retry: 0, end |  ≥ 100 ms  | retry: 0, end |  ≥ 100 ms  | …
+Deno.test("a server that wants no pause and sends nothing is not asked without end", () => {
+  let asked = 0;
+  return withServer(() => {
+    asked++;
+    return eventStream(["retry: 0\n\n"]);
+  }, async (url) => {
+    const source = Source.sse("idle", { url, schema: Schema.Unknown });
+    const fiber = Effect.runFork(Stream.runDrain(source.read("0", null, 10)));
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    await Effect.runPromise(Fiber.interrupt(fiber));
+    assert.ok(asked >= 1 && asked <= 5, `${asked} connections`);
+  });
 });

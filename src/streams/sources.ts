@@ -27,6 +27,7 @@ export {
   reconnectBackoffMillisMax,
   reconnectMillisDefault,
   reconnectMillisMax,
+  reconnectMillisMin,
   sse,
   type SseSourceOptions,
 } from "./sources/sse.ts";

@@ -18,6 +18,9 @@ import { rejectedText, Undecodable, valueDecoder } from "./formats/value-decoder
 /** How long {@link sse} waits before it asks again, unless the server says how long: 3 seconds. */
 export const reconnectMillisDefault = 3_000;
 
+/** How long {@link sse} waits at least after a connection that brought nothing: 100 milliseconds. */
+export const reconnectMillisMin = 100;
+
 /** How long a pause may become as it is doubled while the server cannot be reached: 1 minute. */
 export const reconnectBackoffMillisMax = 60_000;
 
@@ -75,7 +78,8 @@ export interface SseSourceOptions<A, Replays extends boolean> {
  * Listens to server-sent events, and goes on where it was: the position of a record is the id of the last event up to it,
  * with which the server is asked to go on (`Last-Event-ID`) after a broken connection and at the next start of the job.
  *
- * When a connection ends it is made again after what the server says with `retry:`, or 3 seconds. A server that cannot be
+ * When a connection ends it is made again after what the server says with `retry:`, or 3 seconds; at least 100
+ * milliseconds after one that brought nothing. A server that cannot be
  * reached, or answers 408, 425, 429 or 5xx, is asked again after twice as long each time, up to a minute; after ten times
  * in a row that is a `SourceError` that may pass. Any other status but 200, another content type than
  * `text/event-stream`, and a process without Deno's permission `--allow-net` for the server, is one that does not pass. `204` is how a server says that there is no more: the source ends.
@@ -188,6 +192,8 @@ class Listener<A> {
   /** How often the server could not be reached, in a row. */
   #failures = 0;
   #isFirst = true;
+  /** Whether the last connection has brought nothing so far. */
+  #isEmpty = false;
   #records: Array<A | Rejected> = [];
   #positions: Array<string> = [];
   /** What was wrong with the event after those. */
@@ -231,6 +237,7 @@ class Listener<A> {
       const connected = yield* Effect.result(server.connect(this.#lastId));
       if (Result.isSuccess(connected)) {
         this.#failures = 0;
+        this.#isEmpty = true;
         this.#connection = connected.success;
         this.#events = new ServerEvents(eventBytesMax);
         return connected.success !== null;
@@ -249,12 +256,14 @@ class Listener<A> {
     const pause = Math.min(this.#events.retryMillis ?? this.#retryMillis, reconnectMillisMax);
     this.#retryMillis = pause;
     const doubled = pause * 2 ** Math.max(0, this.#failures - 1);
-    return Math.max(pause, Math.min(doubled, reconnectBackoffMillisMax));
+    const least = this.#isEmpty ? reconnectMillisMin : 0;
+    return Math.max(pause, Math.min(doubled, reconnectBackoffMillisMax), least);
   }
 
   #hear({ id, type, data }: ServerEvent): void {
     const { decode, isWanted, replays } = this.options;
     if (this.#failure !== null) return;
+    this.#isEmpty = false;
     const before = this.#lastId;
     if (id !== null && id.length > eventIdCharactersMax) {
       this.#failure = this.#error(
