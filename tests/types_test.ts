@@ -52,6 +52,8 @@ const rules: Readonly<Record<string, string | RegExp>> = {
   "wrong-rows": `Type 'Click' is not assignable to type 'number'`,
   "error-not-handled-at-sink": `Type 'DecodeError' is not assignable to type 'never'`,
   "error-not-handled-at-window": `Type 'LookUpFailed' is not assignable to type 'never'`,
+  "append-only-either-guarantee":
+    `Type '"append-only: it may repeat output, which guarantee at-least-once allows"' is not assignable to type '"idempotent"'`,
   "append-only-sink":
     `Type '"append-only: it may repeat output, which guarantee at-least-once allows"' is not assignable to type '"idempotent"'`,
   "append-only-late-sink":

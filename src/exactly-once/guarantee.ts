@@ -29,6 +29,11 @@ export interface EndsAllowed {
   readonly "at-most-once": Transactional | Idempotent | AppendOnly | Acknowledged | LiveOnly;
 }
 
+/** Where flows may end when the guarantee may be one of several: where the strictest of them lets them end. */
+export type EndsOf<G extends Guarantee> = "exactly-once" extends G ? EndsAllowed["exactly-once"]
+  : "at-least-once" extends G ? EndsAllowed["at-least-once"]
+  : EndsAllowed["at-most-once"];
+
 /** Whether a sink that can only append, or a source that cannot replay, may stand in a job: {@link EndsAllowed}. */
 export const admits = (guarantee: Guarantee, what: "append-only" | "live source" | "acknowledged source"): boolean =>
   what === "live source" ? guarantee === "at-most-once" : guarantee !== "exactly-once";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { admits, type EndsAllowed, type Guarantee } from "../exactly-once/guarantee.ts";
+import { admits, type EndsOf, type Guarantee } from "../exactly-once/guarantee.ts";
 import { InvalidJob } from "./errors.ts";
 import { copyGraph, type Replacements } from "./copy-graph.ts";
 import { type CompleteFlow, endsOf } from "./flow.ts";
@@ -60,7 +60,7 @@ export type ServicesOf<F extends ReadonlyArray<CompleteFlow<unknown, unknown>>> 
  */
 export const make = <
   const G extends Guarantee,
-  const F extends ReadonlyArray<CompleteFlow<unknown, EndsAllowed[G]>>,
+  const F extends ReadonlyArray<CompleteFlow<unknown, EndsOf<G>>>,
 >(options: {
   /** A stable name: the job's state is kept under it. */
   readonly name: string;

@@ -22,7 +22,7 @@ export type { EpochMetrics, JobMetrics, QueueMetrics, SinkMetrics, SplitMetrics 
 export type { Counters } from "./operators/stateful.ts";
 export type { HotKey } from "../actors/hot-keys.ts";
 export type { MailboxStats } from "../actors/mailbox.ts";
-export type { EndsAllowed, Guarantee } from "../exactly-once/guarantee.ts";
+export type { EndsAllowed, EndsOf, Guarantee } from "../exactly-once/guarantee.ts";
 export { Fenced, FencedBase } from "../exactly-once/errors.ts";
 export { InvalidJob, InvalidJobBase, UserCodeError, UserCodeErrorBase } from "./errors.ts";
 export {
