@@ -778,6 +778,23 @@ Deno.test("a compressed file that is damaged never ends without an error", async
   }, "text.gz");
 });
 
+// 1 2   zeros   3        all of the second member would be missed
+Deno.test("zeros may end a compressed file, and nothing may stand behind them", async () => {
+  for (const zeros of [1, 100, 20_000]) {
+    const filled = concat(gzipSync("1\n2\n"), new Uint8Array(zeros));
+    await withFile(
+      filled,
+      async (path) => assert.deepEqual(recordsOf(await readAll(lines(path), path)), [1, 2]),
+      "f.gz",
+    );
+    await withFile(concat(filled, gzipSync("3\n")), async (path) => {
+      const { reads, error } = await readToFailure(lines(path), path);
+      assert.deepEqual(recordsOf(reads), [1, 2]);
+      assert.match(error.message, /damaged \(there is more behind zeros\)/);
+    }, "damaged.gz");
+  }
+});
+
 Deno.test("a file that stands for a thousand times its size is read in little memory", () =>
   withFile(gzipSync(`1\n${" ".repeat(100_000_000)}\n2\n`), async (path) => {
     const before = Deno.memoryUsage().external;

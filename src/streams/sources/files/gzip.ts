@@ -76,6 +76,11 @@ class Gunzip {
     return count;
   }
 
+  /** How many of the bytes that it was handed it has used. It uses none behind a member that zeros follow. */
+  get used(): number {
+    return this.#stream.bytesWritten;
+  }
+
   close(): void {
     this.#stream.destroy();
   }
@@ -108,6 +113,13 @@ export const gzipBytes: OpenBytes = (of, file, offset) =>
           compressed += length;
           isOver = length === 0;
           yield* isOver ? gunzip.end() : gunzip.push(piece.subarray(0, length));
+          // What zeros follow may be filled up with them, but where there is more it would be left out without a word.
+          const unused = Math.min(length, compressed - gunzip.used);
+          if (gunzip.failure === null && piece.subarray(length - unused, length).some((byte) => byte !== 0)) {
+            // It may be about to say itself what is wrong.
+            yield* gunzip.end();
+            gunzip.failure ??= new Error("there is more behind zeros");
+          }
         }
       });
     const scratch = new Uint8Array(blockBytes);
