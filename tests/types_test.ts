@@ -109,8 +109,10 @@ for (const [name, rule] of Object.entries(rules)) {
     const found = (await checked).filter(({ file }) => file === name);
     const texts = `${source}\n${found.map(({ text }) => text).join("\n")}`;
     assert.equal(found.length, 1, texts);
-    if (typeof rule === "string") assert.equal(found[0].last, rule, texts);
-    else assert.match(found[0].last, rule, texts);
+    // Which of the two kinds that exactly-once admits is named depends on the order in which the compiler met them.
+    const last = found[0].last.replace(/'"transactional"'$/, `'"idempotent"'`);
+    if (typeof rule === "string") assert.equal(last, rule, texts);
+    else assert.match(last, rule, texts);
   });
 }
 
