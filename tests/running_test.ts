@@ -462,7 +462,7 @@ Deno.test("a split is read ahead until a batch is full, and no further", async (
       assert.ok(reader.buffered > 0 && reader.buffered < 2 * batchRecordsMax, `${reader.buffered} are buffered`);
       // What was made and is not buffered yet waits for room.
       assert.ok(made < taken + 4 * batchRecordsMax, `${made} were made, ${taken} taken`);
-      reader.take(2, () => {});
+      reader.take(2, (_batch, start, end) => end - start);
     }
   })));
 });
