@@ -6,6 +6,7 @@
 import { Effect, Result } from "effect";
 import assert from "node:assert/strict";
 import { deserialize, serialize } from "node:v8";
+import { droppedDelta } from "../../../src/kv-state/accumulator-table.ts";
 import type { Delta } from "../../../src/kv-state/delta.ts";
 import { DeltaPacker, unpackDeltas } from "../../../src/kv-state/delta-codec.ts";
 import type { Kv } from "../../../src/kv-state/kv.ts";
@@ -128,25 +129,11 @@ export const rows: Target = {
   check: rowsTarget,
 };
 
-const noRows = new Uint32Array(0);
-
 /** Deltas of tables that nobody keeps. */
 const someDeltas = (draw: Draw): Array<Delta> =>
   draw.list(4, (): Delta => {
     const place = { table: text(draw), partition: draw.below(5), namespace: draw.oneOf([0, -60_000, 1e12, 8.64e15]) };
-    if (draw.once(6)) {
-      return {
-        ...place,
-        dropped: true,
-        firstNewRow: 0,
-        newKeys: [],
-        rows: noRows,
-        width: 0,
-        numbers: new Float64Array(0),
-        objects: [],
-        removed: noRows,
-      };
-    }
+    if (draw.once(6)) return droppedDelta(place.table, place.partition, place.namespace);
     const rowCount = draw.below(5);
     const width = draw.below(4);
     return {

@@ -5,7 +5,7 @@
  */
 import { Effect, Stream } from "effect";
 import type { Source } from "../source.ts";
-import { indexPositions, numericPosition, pullBatches, unknownSplit } from "./reading.ts";
+import { indexPositions, numericPosition, pullPlaces, unknownSplit } from "./reading.ts";
 
 /**
  * Yields the records of an array, or of several arrays as splits named by their properties.
@@ -46,16 +46,10 @@ export function array<A>(
       if (all === undefined) return Stream.fail(unknownSplit(name, split, [...splits.keys()]));
       const first = numericPosition(name, split, from, all.length);
       if (typeof first !== "number") return Stream.fail(first);
-      return pullBatches(() => {
-        let index = first;
-        return () => {
-          if (index === all.length) return null;
-          const slice = all.slice(index, index + batchRecordsMax);
-          const positions = indexPositions(index, slice.length);
-          index += slice.length;
-          return { records: slice, positions, lag: all.length - index };
-        };
-      });
+      return pullPlaces(first, all.length, batchRecordsMax, (start, end) => ({
+        records: all.slice(start, end),
+        positions: indexPositions(start, end - start),
+      }));
     },
   };
 }

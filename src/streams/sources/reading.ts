@@ -18,6 +18,24 @@ export const pullBatches = <A>(start: () => () => SourceBatch<A> | null): Stream
     });
   }));
 
+/** A stream of the batches of something that is all there: its places from `first` up to `total`, some at a time. */
+export const pullPlaces = <A>(
+  first: number,
+  total: number,
+  batchRecordsMax: number,
+  batchOf: (start: number, end: number) => SourceBatch<A>,
+): Stream.Stream<SourceBatch<A>> =>
+  pullBatches(() => {
+    let start = first;
+    return () => {
+      if (start >= total) return null;
+      const end = Math.min(total, start + batchRecordsMax);
+      const batch = { ...batchOf(start, end), lag: total - end };
+      start = end;
+      return batch;
+    };
+  });
+
 /** A {@link SourceError} that a retry cannot heal. */
 export const lastingError = (
   source: string,

@@ -7,7 +7,7 @@ import { Clock, type Context, Effect, Stream } from "effect";
 import { SourceError } from "../../streams/errors.ts";
 import { graphOf, type Job } from "../../streams/job.ts";
 import type { Position, Source } from "../../streams/source.ts";
-import { indexPositions, lastingError, pullBatches } from "../../streams/sources/reading.ts";
+import { indexPositions, lastingError, pullPlaces } from "../../streams/sources/reading.ts";
 import { canonical } from "../canonical.ts";
 import { snapshot } from "../watched-sink.ts";
 
@@ -202,20 +202,10 @@ export const replayed = (source: AnySource, tapes: Tapes): AnySource => {
       if (first === undefined) {
         return Stream.fail(lastingError(name, split, from, `Cannot read split "${split}" at an unknown position`));
       }
-      return pullBatches(() => {
-        let index = first;
-        return () => {
-          if (index >= records.length) return null;
-          const end = Math.min(records.length, index + batchRecordsMax);
-          const batch = {
-            records: records.slice(index, end).map((record) => snapshot(record)),
-            positions: positions.slice(index, end),
-            lag: records.length - end,
-          };
-          index = end;
-          return batch;
-        };
-      });
+      return pullPlaces(first, records.length, batchRecordsMax, (start, end) => ({
+        records: records.slice(start, end).map((record) => snapshot(record)),
+        positions: positions.slice(start, end),
+      }));
     },
   };
 };
