@@ -5,7 +5,7 @@ import { importsOf } from "./imports.ts";
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
 /** Folders that hold what is not ours, or what programs have written. */
-const left = [".git", ".weir", "node_modules", "coverage"];
+const left = [".git", ".weir", "node_modules", "coverage", "target"];
 
 /** Every file of the repository, as a path from its root. */
 const filesIn = async (folder: string): Promise<ReadonlyArray<string>> => {
