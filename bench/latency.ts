@@ -31,6 +31,7 @@ interface Measured {
   readonly read: Quantiles;
   readonly result: Quantiles;
   readonly published: Quantiles;
+  /** How many cores the process kept busy, with all of its threads. */
   readonly cpuShare: number;
   readonly epochs: number;
 }
@@ -169,34 +170,39 @@ const measure = async (pipeline: string): Promise<Measured> => {
     published: noted(),
     path: `${folder}/rows.ndjson`,
   };
-  const cpuBefore = cpuSeconds();
-  const began = performance.now();
+  const share = cpuShare();
   const { metrics } = await Effect.runPromise(
     Job.run(pipelines[pipeline](bench), { state: `${folder}/state.kv`, epochInterval: epochMillis }),
   );
-  const cpuShare = (cpuSeconds() - cpuBefore) / ((performance.now() - began) / 1_000);
+  const busy = share();
   await Deno.remove(folder, { recursive: true });
   return {
     pipeline,
     read: read.quantiles,
     result: bench.result.quantiles,
     published: bench.published.quantiles,
-    cpuShare,
+    cpuShare: busy,
     epochs: metrics.epochs.committed,
   };
 };
 
 /** How late records are when nobody but an empty loop reads them. */
-const alone = async (): Promise<Quantiles> => {
+const alone = async (): Promise<{ readonly read: Quantiles; readonly cpuShare: number }> => {
   const read = noted();
   const source = made(new Schedule(rate), read);
+  const share = cpuShare();
   await Effect.runPromise(Stream.runDrain(source.read("all", null, Job.runDefaults.batchRecordsMax)));
-  return read.quantiles;
+  return { cpuShare: share(), read: read.quantiles };
 };
 
-const cpuSeconds = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
+/** Begins to count how many cores the process keeps busy, with all of its threads. */
+const cpuShare = (): () => number => {
+  const cpuBefore = process.cpuUsage();
+  const began = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return (user + system) / 1_000 / (performance.now() - began);
+  };
 };
 
 const isJson = Deno.args.includes("--json");
@@ -215,10 +221,11 @@ if (isJson) {
     [p50, p99, p999, max].map((millis) => millis.toFixed(1).padStart(8)).join("");
   console.log(`${rate} records a second for ${seconds} s, epochs of ${epochMillis} ms; milliseconds`);
   console.log(`${"".padEnd(28)}${["p50", "p99", "p99.9", "max"].map((head) => head.padStart(8)).join("")}`);
+  const busy = ({ cpuShare }: { readonly cpuShare: number }): string => `   ${cpuShare.toFixed(2)} cores`;
   for (const { pipeline, read, result, published, cpuShare } of report) {
-    console.log(`${`${pipeline}: read`.padEnd(28)}${inWords(read)}   CPU ${(100 * cpuShare).toFixed(0)} %`);
+    console.log(`${`${pipeline}: read`.padEnd(28)}${inWords(read)}${busy({ cpuShare })}`);
     console.log(`${`${pipeline}: result`.padEnd(28)}${inWords(result)}`);
     console.log(`${`${pipeline}: published`.padEnd(28)}${inWords(published)}`);
   }
-  console.log(`${"source alone: read".padEnd(28)}${inWords(bare)}`);
+  console.log(`${"source alone: read".padEnd(28)}${inWords(bare.read)}${busy(bare)}`);
 }

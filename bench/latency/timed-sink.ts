@@ -4,7 +4,7 @@
  * @module
  */
 import { Effect } from "effect";
-import { Sink } from "@weir/streams";
+import type { Sink } from "@weir/streams";
 import type { Latencies } from "./latencies.ts";
 import type { Schedule } from "./schedule.ts";
 
