@@ -634,7 +634,7 @@ const storage: ReadonlyArray<Mutant> = [
     "delta-second",
     "a row that changes in every epoch is stored in every epoch",
     "src/kv-state/accumulator-table.ts",
-    ["      this.#isChanged[row] = 0;\n", ""],
+    ["    this.#isChanged = true;\n", "    this.#isChanged ||= !this.#isStored;\n"],
     "fuzz",
   ),
   mutant(

@@ -8,7 +8,8 @@
  */
 import type { ObjectCodec } from "../windows/aggregate.ts";
 import type { Delta } from "./delta.ts";
-import { type Key, type KeyId, keyId } from "./key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "./key.ts";
+import { KeyIndex } from "./key-index.ts";
 
 /** What the rows of a table hold. */
 export interface RowLayout {
@@ -18,8 +19,17 @@ export interface RowLayout {
   readonly objects: ReadonlyArray<ObjectCodec>;
 }
 
-/** How many rows a new table has room for. It doubles whenever it is full. */
+/** How many rows a new table has room for. */
 const initialRows = 4;
+
+/** Up to so many rows a table that is full doubles its room. */
+const doublingRowsMax = 4_096;
+
+/** A larger one gets so many times the room: what is free costs memory, the growing costs time. */
+const growth = 1.5;
+
+/** Which rows have changed is one bit each. */
+const bitsPerWord = 32;
 
 /** Rows of numbers and objects by key. */
 export class AccumulatorTable {
@@ -27,24 +37,28 @@ export class AccumulatorTable {
   numbers: Float64Array;
   /** The objects of row `r` begin at `r * layout.objects.length`. */
   readonly objects: Array<unknown> = [];
-  /** The key of each row, in the order in which they were added. */
-  readonly keys: Array<Key> = [];
+  /** The key of each row, in the order in which they were added. It may be replaced when the table grows: do not keep it. */
+  keys: ReadonlyArray<Key>;
   readonly #layout: RowLayout;
-  readonly #rows = new Map<KeyId, number>();
-  #changed: Array<number> = [];
-  #isChanged: Uint8Array;
+  readonly #index = new KeyIndex();
+  /** The keys where some are not their own ids; else null, and the keys are the ids. */
+  #ownKeys: Array<Key> | null = null;
+  #room = initialRows;
+  /** Bit `r % 32` of word `r / 32` is set if row `r` has changed. */
+  #changed = new Int32Array(1);
+  #isChanged = false;
   #firstNew = 0;
   #isStored = false;
 
   constructor(layout: RowLayout) {
     this.#layout = layout;
     this.numbers = new Float64Array(initialRows * layout.width);
-    this.#isChanged = new Uint8Array(initialRows);
+    this.keys = this.#index.ids;
   }
 
   /** How many rows there are. */
   get size(): number {
-    return this.keys.length;
+    return this.#index.ids.length;
   }
 
   /** Whether a delta of it was ever taken, so that dropping it must be recorded. */
@@ -52,48 +66,47 @@ export class AccumulatorTable {
     return this.#isStored;
   }
 
-  /** The row of a key, or -1. */
-  find(id: KeyId): number {
-    return this.#rows.get(id) ?? -1;
+  /** The row of a key, or -1. The hash is {@link keyHash} of the id. */
+  find(id: KeyId, hash: number): number {
+    return this.#index.find(id, hash);
   }
 
   /** Adds a row for a key that has none. Its numbers are 0 and its objects undefined. */
-  add(id: KeyId, key: Key): number {
-    const row = this.keys.length;
-    this.#rows.set(id, row);
-    this.keys.push(key);
-    const { width, objects } = this.#layout;
-    if (row === this.#isChanged.length) {
-      const numbers = new Float64Array(2 * row * width);
-      numbers.set(this.numbers);
-      this.numbers = numbers;
-      const isChanged = new Uint8Array(2 * row);
-      isChanged.set(this.#isChanged);
-      this.#isChanged = isChanged;
-    }
-    for (let j = 0; j < objects.length; j++) this.objects.push(undefined);
+  add(id: KeyId, key: Key, hash: number): number {
+    if (this.size === this.#room) this.#grow();
+    if (this.#ownKeys !== null) this.#ownKeys.push(key);
+    else if (!Object.is(key, id)) this.keys = this.#ownKeys = [...this.#index.ids, key];
+    const row = this.#index.add(id, hash);
+    for (let j = 0; j < this.#layout.objects.length; j++) this.objects.push(undefined);
     return row;
+  }
+
+  #grow(): void {
+    this.#room = Math.ceil(this.#room * (this.#room < doublingRowsMax ? 2 : growth));
+    const numbers = new Float64Array(this.#room * this.#layout.width);
+    numbers.set(this.numbers);
+    this.numbers = numbers;
+    const changed = new Int32Array(Math.ceil(this.#room / bitsPerWord));
+    changed.set(this.#changed);
+    this.#changed = changed;
   }
 
   /** Notes that a row has changed. */
   touch(row: number): void {
-    if (this.#isChanged[row] === 0) {
-      this.#isChanged[row] = 1;
-      this.#changed.push(row);
-    }
+    this.#changed[row >>> 5] |= 1 << row;
+    this.#isChanged = true;
   }
 
   /** What has changed since the last call; null when nothing has. The changes are copied, so work can go on. */
   takeDelta(table: string, partition: number, namespace: number): Delta | null {
-    const changed = this.#changed;
-    if (changed.length === 0) return null;
+    if (!this.#isChanged) return null;
+    this.#isChanged = false;
     const { width, objects } = this.#layout;
-    const rows = Uint32Array.from(changed);
+    const rows = this.#takeChanged();
     const numbers = new Float64Array(rows.length * width);
     for (let k = 0; k < rows.length; k++) {
-      const row = rows[k];
-      this.#isChanged[row] = 0;
-      for (let c = 0; c < width; c++) numbers[k * width + c] = this.numbers[row * width + c];
+      const from = rows[k] * width;
+      for (let c = 0; c < width; c++) numbers[k * width + c] = this.numbers[from + c];
     }
     const encoded: Array<ReadonlyArray<unknown>> = [];
     if (objects.length > 0) {
@@ -114,28 +127,57 @@ export class AccumulatorTable {
       objects: encoded,
       removed: noRows,
     };
-    this.#firstNew = this.keys.length;
-    this.#changed = [];
+    this.#firstNew = this.size;
     this.#isStored = true;
     return delta;
+  }
+
+  /** The rows that have changed, in ascending order; none has from then on. */
+  #takeChanged(): Uint32Array {
+    const changed = this.#changed;
+    let count = 0;
+    for (let at = 0; at < changed.length; at++) if (changed[at] !== 0) count += bitsIn(changed[at]);
+    const rows = new Uint32Array(count);
+    let k = 0;
+    for (let at = 0; at < changed.length; at++) {
+      let word = changed[at];
+      changed[at] = 0;
+      while (word !== 0) {
+        // The lowest bit that is set, and the word without it.
+        rows[k++] = at * bitsPerWord + 31 - Math.clz32(word & -word);
+        word &= word - 1;
+      }
+    }
+    return rows;
   }
 
   /** Applies a delta of an earlier run. */
   apply(delta: Delta): void {
     const { width, objects } = this.#layout;
-    delta.newKeys.forEach((key, k) => {
-      if (delta.firstNewRow + k === this.keys.length) this.add(keyId(key as Key), key as Key);
-    });
-    delta.rows.forEach((row, k) => {
+    for (let k = 0; k < delta.newKeys.length; k++) {
+      if (delta.firstNewRow + k !== this.size) continue;
+      const key = delta.newKeys[k] as Key;
+      const id = keyId(key);
+      this.add(id, key, keyHash(id));
+    }
+    for (let k = 0; k < delta.rows.length; k++) {
+      const row = delta.rows[k];
       for (let c = 0; c < width; c++) this.numbers[row * width + c] = delta.numbers[k * width + c];
       for (let j = 0; j < objects.length; j++) {
         this.objects[row * objects.length + j] = objects[j].decode(delta.objects[k][j]);
       }
-    });
-    this.#firstNew = this.keys.length;
+    }
+    this.#firstNew = this.size;
     this.#isStored = true;
   }
 }
+
+/** How many bits of a word are set: summed in pairs, fours and bytes, and the bytes by a product. */
+const bitsIn = (word: number): number => {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+};
 
 const noRows = new Uint32Array(0);
 

@@ -12,7 +12,7 @@ import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { ObjectCodec } from "../../windows/aggregate.ts";
 import { TimerHeap } from "../../windows/timer-heap.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
@@ -90,9 +90,10 @@ export class DeduplicateOperator implements Receiver, Stateful {
       return;
     }
     const id = keyId(key as Key);
-    const group = this.#groupOf(id, time);
+    const hash = keyHash(id);
+    const group = this.#groupOf(id, hash, time);
     if (group === null) {
-      this.#open(id, key as Key, time, value);
+      this.#open(id, key as Key, hash, time, value);
       if (this.#keepsLast) return;
       this.counters.results++;
       this.#next.record(value, key, time, watermark);
@@ -115,12 +116,12 @@ export class DeduplicateOperator implements Receiver, Stateful {
   }
 
   /** The group of a key that a record is in reach of: of several the earliest, and rather one that is not over. */
-  #groupOf(id: KeyId, time: number): Group | null {
+  #groupOf(id: KeyId, hash: number, time: number): Group | null {
     const stretch = Math.floor(time / this.#within);
     let over: Group | null = null;
     for (let near = stretch - 1; near <= stretch + 1; near++) {
       const table = this.#stretches.get(near);
-      const row = table === undefined ? -1 : table.find(id);
+      const row = table === undefined ? -1 : table.find(id, hash);
       if (row < 0 || Math.abs(this.#firstOf(table!, row) - time) > this.#within) continue;
       const group: Group = { table: table!, row };
       if (!this.#keepsLast || !this.#isOver(group)) return group;
@@ -137,7 +138,7 @@ export class DeduplicateOperator implements Receiver, Stateful {
     return this.#firstOf(table, row) + this.#within <= this.#watermark;
   }
 
-  #open(id: KeyId, key: Key, time: number, value: unknown): void {
+  #open(id: KeyId, key: Key, hash: number, time: number, value: unknown): void {
     const stretch = Math.floor(time / this.#within);
     let table = this.#stretches.get(stretch);
     if (table === undefined) {
@@ -145,7 +146,7 @@ export class DeduplicateOperator implements Receiver, Stateful {
       this.#stretches.set(stretch, table);
       this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(stretch));
     }
-    const row = table.add(id, key);
+    const row = table.add(id, key, hash);
     const at = row * this.#layout.width;
     table.numbers[at] = time;
     if (this.#keepsLast) {

@@ -13,7 +13,7 @@
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, type RowLayout } from "../../kv-state/accumulator-table.ts";
-import { type Key, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
@@ -89,10 +89,11 @@ export class PreAggregateOperator implements Receiver {
     const { table, partials } = fold;
     const { numbers: width, objects: { length: objects } } = this.#aggregate;
     const id = keyId(key as Key);
-    const known = table.find(id);
+    const hash = keyHash(id);
+    const known = table.find(id, hash);
     let row = known;
     if (known < 0) {
-      row = table.add(id, key as Key);
+      row = table.add(id, key as Key, hash);
       this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
     }
     try {

@@ -6,7 +6,7 @@
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
@@ -138,9 +138,10 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   /** The row of a key in the table of the near slice, added if need be. */
   #rowOf(table: AccumulatorTable, key: Key): number {
     const id = keyId(key);
-    let row = table.find(id);
+    const hash = keyHash(id);
+    let row = table.find(id, hash);
     if (row >= 0) return row;
-    row = table.add(id, key);
+    row = table.add(id, key, hash);
     const { numbers: width, objects: { length: objects } } = this.#aggregate;
     this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
     this.#near!.block?.added(this.#near!, row);
@@ -245,7 +246,8 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   #answer(window: Window, key: Key): unknown {
     if (this.#windows !== null) return this.#windows.answer(window, key);
     const { table } = this.#slices.get(window.start)!;
-    return this.#merger.result(table, table.find(keyId(key)));
+    const id = keyId(key);
+    return this.#merger.result(table, table.find(id, keyHash(id)));
   }
 
   /** The table that counts a window's results. A window may have none although it is over, if nothing was in it then. */
@@ -262,8 +264,9 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   /** Counts a result, and says how many came before it. */
   #countPane(panes: AccumulatorTable, key: Key): number {
     const id = keyId(key);
-    let row = panes.find(id);
-    if (row < 0) row = panes.add(id, key);
+    const hash = keyHash(id);
+    let row = panes.find(id, hash);
+    if (row < 0) row = panes.add(id, key, hash);
     panes.touch(row);
     return panes.numbers[row]++;
   }

@@ -10,7 +10,7 @@ import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { ObjectCodec } from "../../windows/aggregate.ts";
 import type { Ranked } from "../ranked.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -158,9 +158,10 @@ export class TopNOperator implements Receiver, Stateful {
     if (least.isStored) this.#removed.push(least.row);
     this.counters.forgotten++;
     const id = keyId(least.key);
-    let row = this.#floors.find(id);
+    const hash = keyHash(id);
+    let row = this.#floors.find(id, hash);
     if (row < 0) {
-      row = this.#floors.add(id, least.key);
+      row = this.#floors.add(id, least.key, hash);
       this.#floors.numbers[row] = -Infinity;
     }
     this.#floors.numbers[row] = Math.max(this.#floors.numbers[row], least.by);
@@ -171,7 +172,8 @@ export class TopNOperator implements Receiver, Stateful {
   #say(key: Key, entries: ReadonlyArray<Entry>, from: number, time: number, watermark: number): void {
     if (entries.length === 0) return;
     const { context, next } = this.#options;
-    const floorRow = this.#floors.find(keyId(key));
+    const id = keyId(key);
+    const floorRow = this.#floors.find(id, keyHash(id));
     const { ordinal, ordinalRoom } = context;
     context.ordinalRoom = ordinalRoom / 2 / entries.length;
     entries.forEach(({ by, value }, k) => {
