@@ -7,6 +7,7 @@
  */
 import type { Moment } from "./observe.ts";
 import type { DrawOptions, Row, Scenario } from "./scenario.ts";
+import { element, escape, line, round, text } from "./svg.ts";
 
 /** The sizes of the picture, in pixels. */
 const layout = {
@@ -43,34 +44,6 @@ text{font:12px system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif;fill:#2429
 .sign-back{stroke:#a3acb8}.dot{fill:#d5dae0}.dot-text{fill:#15191e}.passed{fill:#3fc79a}.twin,.waiting{fill:#15191e;stroke:#d5dae0}.missed{fill:#15191e;stroke:#ff9a57}.cross{stroke:#ff9a57}
 .watermark,.own{stroke:#d58be0}.gap{stroke:#d5dae0}.value{stroke:#15191e}.strike{stroke:#e6e9ed}}
 `.trim().replaceAll("\n", "");
-
-const round = (value: number): number => Math.round(value * 10) / 10;
-
-const escape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-
-/** An element. Numbers are rounded, and what is undefined is left out. */
-const element = (
-  name: string,
-  attributes: Readonly<Record<string, string | number | undefined>>,
-  content = "",
-): string => {
-  const written = Object.entries(attributes)
-    .filter(([, value]) => value !== undefined)
-    .map(([attribute, value]) => ` ${attribute}="${typeof value === "number" ? round(value) : escape(value!)}"`)
-    .join("");
-  return content === "" ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
-};
-
-const text = (
-  x: number,
-  y: number,
-  content: string,
-  options: { readonly class?: string; readonly anchor?: "middle" | "end" } = {},
-): string => element("text", { x, y, class: options.class, "text-anchor": options.anchor }, escape(content));
-
-const line = (x1: number, y1: number, x2: number, y2: number, kind: string): string =>
-  element("line", { x1, y1, x2, y2, class: kind });
 
 /** What a pane is drawn as. */
 type Kind = "early" | "on-time" | "late" | "back";
