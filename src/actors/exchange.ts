@@ -4,66 +4,81 @@
  * @module
  */
 import { Effect } from "effect";
-import { type Key, keyHash, keyId } from "../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../kv-state/key.ts";
+import { Columns, rowsFrom } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
-import { type Barrier, type Batch, type Columns, type Mark, type Message, noMarks } from "./message.ts";
+import { type Barrier, type Batch, type Mark, type Message, noMarks } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
-import type { Letter, Receiver } from "./receiver.ts";
+import type { BatchReceiver, Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
-/**
- * The columns of a round while they are filled. This is the hottest place of the engine: columns made large enough
- * beforehand, rather than grown by pushing, made the pipeline of `bench/throughput.ts` a quarter faster.
- */
-class GrowingColumns implements Columns {
+/** The columns of a round while they are filled, one record after the other. */
+class GrowingColumns {
   size = 0;
-  readonly values: Array<unknown>;
-  readonly keys: Array<unknown>;
-  readonly positions: Array<number | string>;
-  times: Float64Array;
-  watermarks: Float64Array;
-  ordinals: Float64Array;
+  readonly #values: Array<unknown> = [];
+  readonly #keys: Array<unknown> = [];
+  readonly #positions: Array<number | string> = [];
+  #times: Float64Array;
+  #watermarks: Float64Array;
+  #ordinals: Float64Array;
 
   constructor(capacity: number) {
-    this.values = new Array(capacity);
-    this.keys = new Array(capacity);
-    this.positions = new Array(capacity);
-    this.times = new Float64Array(capacity);
-    this.watermarks = new Float64Array(capacity);
-    this.ordinals = new Float64Array(capacity);
+    this.#times = new Float64Array(capacity);
+    this.#watermarks = new Float64Array(capacity);
+    this.#ordinals = new Float64Array(capacity);
   }
 
-  add(value: unknown, key: unknown, time: number, watermark: number, context: TaskContext): void {
+  add(value: unknown, key: unknown, time: number, watermark: number, position: number | string, ordinal: number): void {
     const row = this.size++;
-    if (row === this.times.length) this.#grow();
-    this.values[row] = value;
-    this.keys[row] = key;
-    this.positions[row] = context.position;
-    this.ordinals[row] = context.ordinal;
-    this.times[row] = time;
-    this.watermarks[row] = watermark;
+    if (row === this.#times.length) this.#grow();
+    this.#values.push(value);
+    this.#keys.push(key);
+    this.#positions.push(position);
+    this.#ordinals[row] = ordinal;
+    this.#times[row] = time;
+    this.#watermarks[row] = watermark;
+  }
+
+  addRows({ values, keys, times, watermarks, positions, ordinals }: Columns, rows: Uint32Array): void {
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      this.add(values[row], keys[row], times[row], watermarks[row], positions[row], ordinals[row]);
+    }
+  }
+
+  /** What was added, which must be all. */
+  columns(): Columns {
+    return new Columns(
+      this.size,
+      this.#values,
+      this.#keys,
+      this.#times,
+      this.#watermarks,
+      this.#positions,
+      this.#ordinals,
+    );
   }
 
   #grow(): void {
-    const { times, watermarks, ordinals } = this;
-    this.times = new Float64Array(2 * times.length);
-    this.times.set(times);
-    this.watermarks = new Float64Array(2 * times.length);
-    this.watermarks.set(watermarks);
-    this.ordinals = new Float64Array(2 * times.length);
-    this.ordinals.set(ordinals);
+    this.#times = grown(this.#times);
+    this.#watermarks = grown(this.#watermarks);
+    this.#ordinals = grown(this.#ordinals);
   }
 }
+
+const grown = (column: Float64Array): Float64Array => {
+  const larger = new Float64Array(2 * column.length);
+  larger.set(column);
+  return larger;
+};
 
 /** How many records new columns have room for at least. */
 const capacityMin = 16;
 
-const noRecords: Columns = new GrowingColumns(0);
+const noRecords: Records = { columns: new GrowingColumns(0).columns(), rows: new Uint32Array(0) };
 
 const noLetters: ReadonlyArray<Letter> = [];
-
-const noRows = new Uint32Array(0);
 
 /**
  * Whether an exchange sends how the watermark moves within a round: not at all, as it is told, or as the round brought it
@@ -71,16 +86,27 @@ const noRows = new Uint32Array(0);
  */
 export type Marking = "none" | "as they come" | "as they came";
 
+/** Some rows of some columns. */
+interface Records {
+  readonly columns: Columns;
+  readonly rows: Uint32Array;
+}
+
 /** Gathers the records of a round, and sends each destination its share. */
 export class Exchange implements Receiver {
+  readonly batch: BatchReceiver | null;
   readonly #mailboxes: ReadonlyArray<Mailbox>;
   readonly #context: TaskContext;
   readonly #onLetter: ((letter: Letter) => void) | null;
-  #columns = new GrowingColumns(capacityMin);
-  /** The destination of each record, where there are several. */
-  readonly #destinations: Array<number> = [];
-  /** How many records each destination gets. */
-  readonly #shares: Uint32Array;
+  /** The records of the round that came at once, as long as no others have come. */
+  #whole: Records | null = null;
+  /** The records of the round that came in several parts; null while there are none. */
+  #gathered: GrowingColumns | null = null;
+  /** How many records new columns have room for: the next round is likely to be as large as the one before. */
+  #capacity = capacityMin;
+  /** The destination of each record of a round, while it is routed. */
+  #destinations = new Uint16Array(capacityMin);
+  readonly #isKeyed: boolean;
   #letters: Array<Letter> = [];
   readonly #marking: Marking;
   readonly #hotKeys: HotKeys | null;
@@ -91,8 +117,9 @@ export class Exchange implements Receiver {
 
   constructor(options: {
     readonly context: TaskContext;
-    /** With more than one, records are routed by key. */
     readonly mailboxes: ReadonlyArray<Mailbox>;
+    /** Whether records are routed by key. */
+    readonly isKeyed: boolean;
     /** Takes letters where they cannot be sent on, since they have no key. */
     readonly onLetter: ((letter: Letter) => void) | null;
     readonly marking: Marking;
@@ -101,23 +128,35 @@ export class Exchange implements Receiver {
   }) {
     this.#mailboxes = options.mailboxes;
     this.#context = options.context;
+    this.#isKeyed = options.isKeyed;
     this.#onLetter = options.onLetter;
     this.#marking = options.marking;
     this.#hotKeys = options.hotKeys;
-    const { mailboxes } = options;
-    this.#shares = new Uint32Array(mailboxes.length);
+    this.batch = options.marking === "as they come" ? null : (columns, rows) => this.#batch(columns, rows);
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
-    const { length } = this.#mailboxes;
-    if (length > 1) {
-      const to = keyHash(keyId(key as Key)) % length;
-      this.#destinations.push(to);
-      this.#shares[to]++;
-    }
-    if (this.#hotKeys !== null && --this.#untilSample === 0) this.#untilSample = this.#hotKeys.sample(key as Key);
-    this.#columns.add(value, key, time, watermark, this.#context);
+    const { position, ordinal } = this.#context;
+    this.#gathering().add(value, key, time, watermark, position, ordinal);
     this.#watermark = watermark;
+  }
+
+  #batch(columns: Columns, rows: Uint32Array): void {
+    if (rows.length === 0) return;
+    if (this.#whole === null && this.#gathered === null) this.#whole = { columns, rows };
+    else this.#gathering().addRows(columns, rows);
+    this.#watermark = columns.watermarks[rows[rows.length - 1]];
+  }
+
+  /** Where the records of the round are gathered, those that came at once included. */
+  #gathering(): GrowingColumns {
+    if (this.#gathered !== null) return this.#gathered;
+    this.#gathered = new GrowingColumns(this.#capacity);
+    if (this.#whole !== null) {
+      this.#gathered.addRows(this.#whole.columns, this.#whole.rows);
+      this.#whole = null;
+    }
+    return this.#gathered;
   }
 
   watermark(watermark: number): void {
@@ -135,8 +174,7 @@ export class Exchange implements Receiver {
   /** Sends the round on its way, to every destination. Returns an Effect only where there is no room yet. */
   flush(splitEnded: boolean): Effect.Effect<void> | undefined {
     const { round, now, silences, split } = this.#context;
-    // Columns that are still to be filled are never sent: a batch in a mailbox does not change.
-    const columns = this.#columns.size === 0 ? noRecords : this.#columns;
+    const { columns, selections } = this.#routed(this.#take());
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
     const marks = this.#marking === "as they came"
       ? this.#context.marks
@@ -144,7 +182,7 @@ export class Exchange implements Receiver {
       ? noMarks
       : this.#marks;
     const watermark = this.#watermark;
-    const batches = this.#selections().map((selection, to): Batch => ({
+    const batches = selections.map((selection, to): Batch => ({
       _tag: "Batch",
       round,
       now,
@@ -157,11 +195,22 @@ export class Exchange implements Receiver {
       letters: to === 0 ? letters : noLetters,
       watermark,
     }));
-    // The next round is likely to be as large as this one.
-    if (columns !== noRecords) this.#columns = new GrowingColumns(Math.max(capacityMin, columns.size));
     if (letters.length > 0) this.#letters = [];
     if (this.#marks.length > 0) this.#marks = [];
     return this.#send(batches);
+  }
+
+  /** The records of the round. What a batch in a mailbox holds does not change. */
+  #take(): Records {
+    let records = this.#whole ?? noRecords;
+    if (this.#gathered !== null) {
+      const { size } = this.#gathered;
+      records = { columns: this.#gathered.columns(), rows: rowsFrom(0, size) };
+      this.#capacity = Math.max(capacityMin, size);
+      this.#gathered = null;
+    }
+    this.#whole = null;
+    return records;
   }
 
   /** Sends a barrier to every destination. Returns an Effect only where there is no room yet. */
@@ -190,23 +239,48 @@ export class Exchange implements Receiver {
   }
 
   /** Which rows go to each destination: the destinations' rows side by side in one list, in order (a counting sort). */
-  #selections(): ReadonlyArray<Uint32Array | null> {
+  #routed({ columns, rows }: Records): { readonly columns: Columns; readonly selections: ReadonlyArray<Uint32Array> } {
     const { length } = this.#mailboxes;
-    if (length === 1) return [null];
-    const rows = this.#destinations.length;
-    if (rows === 0) return Array.from({ length }, () => noRows);
-    const sorted = new Uint32Array(rows);
-    const ends = new Uint32Array(length);
-    let end = 0;
-    const selections = Array.from(this.#shares, (share, to) => {
-      ends[to] = end;
-      end += share;
-      return sorted.subarray(end - share, end);
-    });
-    for (let row = 0; row < rows; row++) sorted[ends[this.#destinations[row]]++] = row;
-    this.#destinations.length = 0;
-    this.#shares.fill(0);
-    return selections;
+    if (!this.#isKeyed || rows.length === 0) {
+      return { columns, selections: Array.from({ length }, (_, to) => to === 0 ? rows : noRecords.rows) };
+    }
+    if (this.#hotKeys !== null) this.#sample(this.#hotKeys, columns, rows);
+    if (this.#destinations.length < rows.length) this.#destinations = new Uint16Array(rows.length);
+    const destinations = this.#destinations;
+    const starts = new Uint32Array(length + 1);
+    const { keys } = columns;
+    const hashes = new Uint32Array(columns.size);
+    let ids = keys as ReadonlyArray<KeyId>;
+    let ownIds: Array<KeyId> | null = null;
+    // The number of destinations is most often a power of 2.
+    const mask = (length & (length - 1)) === 0 ? length - 1 : -1;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      const key = keys[row];
+      const id = keyId(key as Key);
+      if (id !== key) {
+        // Ids differ from keys only where keys are no primitives, and NaN from itself.
+        if (ownIds === null) ids = ownIds = keys.slice(0, columns.size) as Array<KeyId>;
+        ownIds[row] = id;
+      }
+      const hash = keyHash(id);
+      hashes[row] = hash;
+      const to = mask >= 0 ? hash & mask : hash % length;
+      destinations[k] = to;
+      starts[to + 1]++;
+    }
+    for (let to = 0; to < length; to++) starts[to + 1] += starts[to];
+    const sorted = new Uint32Array(rows.length);
+    const selections = Array.from({ length }, (_, to) => sorted.subarray(starts[to], starts[to + 1]));
+    for (let k = 0; k < rows.length; k++) sorted[starts[destinations[k]]++] = rows[k];
+    return { columns: columns.withIds(ids, hashes), selections };
+  }
+
+  /** Has some of the keys counted. */
+  #sample(hotKeys: HotKeys, { keys }: Columns, rows: Uint32Array): void {
+    let next = this.#untilSample - 1;
+    while (next < rows.length) next += hotKeys.sample(keys[rows[next]] as Key);
+    this.#untilSample = next - rows.length + 1;
   }
 }
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { Clock, Effect } from "effect";
-import { type Message, recordsIn, weightOf } from "./message.ts";
+import { type Message, weightOf } from "./message.ts";
 
 /** How full a mailbox is, and how long its writer has waited for room in all. */
 export interface MailboxStats {
@@ -59,7 +59,7 @@ export class Mailbox {
     if (!this.#hasRoomFor(message)) return false;
     this.#messages.push(message);
     this.#depth += weightOf(message);
-    if (message._tag === "Batch") this.#records += recordsIn(message);
+    if (message._tag === "Batch") this.#records += message.selection.length;
     if (this.#depth > this.#depthMax) this.#depthMax = this.#depth;
     if (2 * this.#depth >= this.recordsMax) this.wakeReader();
     return true;

@@ -7,22 +7,8 @@
  *
  * @module
  */
+import type { Columns } from "./columns.ts";
 import type { Letter } from "./receiver.ts";
-
-/** Records as parallel columns, of which the first `size` rows count. */
-export interface Columns {
-  readonly size: number;
-  readonly values: ReadonlyArray<unknown>;
-  readonly keys: ReadonlyArray<unknown>;
-  /** Event times in epoch milliseconds; NaN in a flow without event time. */
-  readonly times: Float64Array;
-  /** The watermark that each record met. */
-  readonly watermarks: Float64Array;
-  /** Where each record's source reads on after it: a coordinate for errors. */
-  readonly positions: ReadonlyArray<number | string>;
-  /** The {@link TaskContext.ordinal} of each record; never descending. */
-  readonly ordinals: Float64Array;
-}
 
 /** The watermark has come this far after the records of an ordinal. */
 export interface Mark {
@@ -51,8 +37,8 @@ export interface Batch {
   readonly splitEnded: boolean;
   /** The records of the round. Destinations share them. */
   readonly columns: Columns;
-  /** Which rows of the columns are meant, in order; null means all. */
-  readonly selection: Uint32Array | null;
+  /** Which rows of the columns are meant, in order. */
+  readonly selection: Uint32Array;
   /** How the watermark moved within the round, where a merge further on must know it exactly; else empty. */
   readonly marks: ReadonlyArray<Mark>;
   /** Errors on their way to where the flow handles them. */
@@ -74,8 +60,4 @@ export type Message = Batch | Barrier;
 
 /** How many records a message counts for in a bounded channel. Each counts at least 1. */
 export const weightOf = (message: Message): number =>
-  message._tag === "Batch" ? Math.max(1, recordsIn(message) + message.letters.length) : 1;
-
-/** How many records a batch holds. */
-export const recordsIn = ({ selection, columns }: Batch): number =>
-  selection === null ? columns.size : selection.length;
+  message._tag === "Batch" ? Math.max(1, message.selection.length + message.letters.length) : 1;

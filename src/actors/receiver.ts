@@ -5,7 +5,9 @@
  * @module
  */
 
+import type { Columns } from "./columns.ts";
 import type { RawForm } from "./record-bytes.ts";
+import type { TaskContext } from "./task-context.ts";
 
 /** An error on its way to the operator that handles errors, with the coordinates of its record. */
 export interface Letter {
@@ -22,6 +24,9 @@ export interface Letter {
   readonly defect: boolean;
 }
 
+/** Takes records in columns: those of the given rows, in order. No watermark moves between them but as their column says. */
+export type BatchReceiver = (columns: Columns, rows: Uint32Array) => void;
+
 /**
  * Takes what flows along one edge. Calls come one at a time.
  *
@@ -30,17 +35,40 @@ export interface Letter {
 export interface Receiver {
   /** A record, its key, its event time (NaN without one) and the watermark it meets. */
   record(value: unknown, key: unknown, time: number, watermark: number): void;
+  /**
+   * Several records at once: the same as if they came one by one, but that the receiver sees to the place of each in
+   * {@link TaskContext} itself, where it needs that. Undefined where the receiver takes records one by one; null where
+   * whoever is before it must also do so, since flows meet behind it record by record.
+   */
+  readonly batch?: BatchReceiver | null;
   /** The watermark has come this far. Called at least at the end of every round. */
   watermark(watermark: number): void;
   letter(letter: Letter): void;
 }
 
+/** How a receiver takes records at once; null where it must not. */
+export const batchOf = (receiver: Receiver, context: TaskContext): BatchReceiver | null => {
+  if (receiver.batch !== undefined) return receiver.batch;
+  return (columns, rows) => {
+    const { values, keys, times, watermarks } = columns;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      context.moveToRow(columns, row);
+      receiver.record(values[row], keys[row], times[row], watermarks[row]);
+    }
+  };
+};
+
 /** Hands everything to several receivers, in order. */
-export const broadcast = (receivers: ReadonlyArray<Receiver>): Receiver => {
+export const broadcast = (receivers: ReadonlyArray<Receiver>, context: TaskContext): Receiver => {
   if (receivers.length === 1) return receivers[0];
+  const batches = receivers.map((receiver) => batchOf(receiver, context));
   return {
     record: (value, key, time, watermark) => {
       for (const receiver of receivers) receiver.record(value, key, time, watermark);
+    },
+    batch: batches.includes(null) ? null : (columns, rows) => {
+      for (const batch of batches) batch!(columns, rows);
     },
     watermark: (watermark) => {
       for (const receiver of receivers) receiver.watermark(watermark);

@@ -6,14 +6,16 @@
  *
  * @module
  */
-import { type Batch, endOfRound, type Mark, recordsIn } from "./message.ts";
-import type { Receiver } from "./receiver.ts";
+import { type Batch, endOfRound, type Mark } from "./message.ts";
+import type { BatchReceiver, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
 /** A batch on its way to a receiver. */
 export interface Delivery {
   readonly batch: Batch;
   readonly receiver: Receiver;
+  /** How the receiver takes the records at once; null where it must not, or where `deliver` is to be called. */
+  readonly receive: BatchReceiver | null;
   /** The steps of the watermark to be handed on. */
   readonly marks: ReadonlyArray<Mark>;
   /** Hands on one row of the batch's columns; null where rows are handed on as they are. */
@@ -38,15 +40,14 @@ const deliverRow = ({ batch, receiver, deliver }: Delivery, row: number): void =
 };
 
 const replayOne = (delivery: Delivery, context: TaskContext): void => {
-  const { batch: { columns, selection }, receiver, deliver } = delivery;
-  const { values, keys, times, watermarks, positions, ordinals } = columns;
-  const count = recordsIn(delivery.batch);
-  for (let k = 0; k < count; k++) {
-    const row = selection === null ? k : selection[k];
-    context.position = positions[row];
-    context.ordinal = ordinals[row];
-    if (deliver === null) receiver.record(values[row], keys[row], times[row], watermarks[row]);
-    else deliver(row);
+  const { batch: { columns, selection }, receive } = delivery;
+  if (receive !== null) {
+    if (selection.length > 0) receive(columns, selection);
+    return;
+  }
+  for (let k = 0; k < selection.length; k++) {
+    context.moveToRow(columns, selection[k]);
+    deliverRow(delivery, selection[k]);
   }
 };
 
@@ -55,10 +56,9 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
   const marks = deliveries.map(() => 0);
   /** The next record of a channel, as its row and ordinal. */
   const nextRow = (channel: number): number => {
-    const { batch } = deliveries[channel];
+    const { selection } = deliveries[channel].batch;
     const k = records[channel];
-    if (k === recordsIn(batch)) return -1;
-    return batch.selection === null ? k : batch.selection[k];
+    return k === selection.length ? -1 : selection[k];
   };
   for (;;) {
     let least = Infinity;
@@ -86,8 +86,7 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
     const { batch, receiver } = deliveries[chosen];
     if (!isMark) {
       const row = nextRow(chosen);
-      context.position = batch.columns.positions[row];
-      context.ordinal = batch.columns.ordinals[row];
+      context.moveToRow(batch.columns, row);
       records[chosen]++;
       deliverRow(deliveries[chosen], row);
     } else {

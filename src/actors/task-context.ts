@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Columns } from "./columns.ts";
 import { endOfRound, type Mark, noMarks } from "./message.ts";
 import type { Letter } from "./receiver.ts";
 import { recordBytes } from "./record-bytes.ts";
@@ -60,6 +61,12 @@ export class TaskContext {
     this.silences = new Float64Array(splits.length);
     this.channelRoom = divisionsMax ** -depth;
     this.ordinalRoom = this.channelRoom;
+  }
+
+  /** Moves to a record of a batch. */
+  moveToRow(columns: Columns, row: number): void {
+    this.position = columns.positions[row];
+    this.ordinal = columns.ordinals[row];
   }
 
   /**

@@ -10,7 +10,7 @@ import { HotKeys } from "../actors/hot-keys.ts";
 import { Mailbox } from "../actors/mailbox.ts";
 import { type Barrier, type Batch, type Mark, noMarks } from "../actors/message.ts";
 import { type Delivery, replay } from "../actors/replay.ts";
-import { broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
+import { batchOf, type BatchReceiver, broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
 import type { EpochShare, SinkShare } from "../exactly-once/epoch-collector.ts";
 import type { Delta } from "../kv-state/delta.ts";
@@ -74,6 +74,8 @@ export interface Assembly {
 /** Where a source enters a job. */
 export interface SourceEntry {
   readonly receiver: Receiver;
+  /** How the receiver takes records at once; null where it must not. */
+  readonly batch: BatchReceiver | null;
   readonly splits: ReadonlyArray<number>;
   readonly bounded: boolean;
 }
@@ -156,6 +158,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
         const exchange = new Exchange({
           context,
           mailboxes: to,
+          isKeyed,
           onLetter: isKeyed ? failOn : null,
           hotKeys: hotKeys.get(edge.to) ?? null,
           marking: !isExact ? "none" : stage.kind === "keyed" ? "as they came" : "as they come",
@@ -165,7 +168,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       }
       const output = receivers.length === 0
         ? stateful(new UnroutedOperator(`${graph.nameOf(node)}#unrouted${outputs.size}`, failOn))
-        : broadcast(receivers);
+        : broadcast(receivers, context);
       outputs.set(node, output);
       return output;
     };
@@ -243,7 +246,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
     const makeOnError = (node: OnErrorNode, name: string): OnErrorOperator => {
       const handling = typeof node.handling === "string" ? node.handling : outputOf(node.handling.side);
-      return new OnErrorOperator({ name, handling, defects: node.defects, job, next: outputOf(node) });
+      return new OnErrorOperator({ name, handling, defects: node.defects, context, next: outputOf(node) });
     };
 
     const makeWindow = (
@@ -291,6 +294,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
         .map(({ node }) => node)
         .find((node): node is MapEffectNode => node._tag === "MapEffect" && graph.stageOf(node) === stage);
       const receiver = outputOf(effect ?? edge.node);
+      const receiveBatch = batchOf(receiver, context);
       const senders = mailboxes.get(edge)!;
       senders.forEach((from, sender) => {
         // All partitions pass on one watermark, so that its steps are needed but once.
@@ -299,7 +303,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
         inputs.push({
           mailbox: from[partition],
           receive: effect === undefined
-            ? (batch) => void handle({ batch, receiver, marks: marksOf(batch), deliver: null })
+            ? (batch) => void handle({ batch, receiver, receive: receiveBatch, marks: marksOf(batch), deliver: null })
             : (batch) =>
               mapEffectBatch({
                 batch,
@@ -341,11 +345,11 @@ export const assemble = (options: AssemblyOptions): Assembly => {
 
   const [ingestStage, ...stages] = graph.stages;
   const { task: ingest, entryOf } = makeTask(ingestStage, 0);
-  const entries = [...Map.groupBy(graph.sources, ({ source }) => source).values()].map((nodes): SourceEntry => ({
-    receiver: broadcast(nodes.map(entryOf)),
-    splits: splitsOf(nodes[0]),
-    bounded: nodes[0].source.bounded,
-  }));
+  const entries = [...Map.groupBy(graph.sources, ({ source }) => source).values()].map((nodes): SourceEntry => {
+    const receiver = broadcast(nodes.map(entryOf), ingest.context);
+    const batch = batchOf(receiver, ingest.context);
+    return { receiver, batch, splits: splitsOf(nodes[0]), bounded: nodes[0].source.bounded };
+  });
   const tasks = [
     ingest,
     ...stages.flatMap((stage) =>

@@ -8,6 +8,7 @@
  * @module
  */
 import { Effect, type Scope } from "effect";
+import { freshColumns, rowsFrom } from "../actors/columns.ts";
 import { type Exchange, wakeReaders } from "../actors/exchange.ts";
 import { type Barrier, endOfRound } from "../actors/message.ts";
 import type { Letter } from "../actors/receiver.ts";
@@ -190,7 +191,7 @@ export const runIngest = (
     };
 
     const round = (reader: SplitReader): boolean => {
-      const { receiver: entry } = entryOf[reader.split];
+      const { receiver: entry, batch } = entryOf[reader.split];
       beginRound(reader.split);
       let ordinal = 0;
       const countBefore = reader.count;
@@ -200,6 +201,12 @@ export const runIngest = (
         // A position alone is no sign of life.
         if (end - start > 1 || !(records[start] instanceof PositionNotice)) silences.wake(reader.split);
         let count = end - start;
+        if (batch !== null && areRecords(records, start, end)) {
+          const values = part(records, start, end) as ReadonlyArray<unknown>;
+          batch(freshColumns(values, part(positions, start, end), ordinal), rowsFrom(0, count));
+          ordinal += count;
+          return count;
+        }
         for (let i = start; i < end; i++) {
           context.position = positions[i];
           context.ordinal = ordinal++;
@@ -309,6 +316,16 @@ export const runIngest = (
       }
     }
   });
+
+/** Whether all of some records are records, and nothing that came in the place of one. */
+const areRecords = (records: ReadonlyArray<unknown>, start: number, end: number): boolean => {
+  for (let i = start; i < end; i++) if (records[i] instanceof InPlaceOfRecord) return false;
+  return true;
+};
+
+/** A part of a list; the list itself where that is all of it. */
+const part = <A>(list: ArrayLike<A>, start: number, end: number): ArrayLike<A> =>
+  start === 0 && end === list.length ? list : Array.prototype.slice.call(list, start, end);
 
 /** The letter that stands for a record that its source could not decode. */
 const letterOf = (rejected: Rejected, source: string, split: string, position: Position): Letter => ({

@@ -119,6 +119,25 @@ export class SplitWatermarks {
   }
 
   /**
+   * Notes the timestamps of several records of a split, of which the strategy need not be asked: those in some rows, from
+   * one place in their list up to another. Notes beside each the watermark that it meets.
+   */
+  observeAll(
+    split: number,
+    timestamps: Float64Array,
+    watermarks: Float64Array,
+    rows: Uint32Array,
+    from: number,
+    to: number,
+  ): void {
+    for (let k = from; k < to; k++) {
+      const row = rows[k];
+      watermarks[row] = this.#merged;
+      this.observe(split, timestamps[row]);
+    }
+  }
+
+  /**
    * Moves the watermark of a split up to an instant that is known otherwise, as a record of a later time would. Returns
    * true when the merged watermark has moved.
    *

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { Columns } from "../../actors/columns.ts";
+import { batchOf, type BatchReceiver, type Letter, type Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { inWords } from "../../windows/in-words.ts";
@@ -22,6 +23,7 @@ interface EventTimeSnapshot {
 /** Stamps the records of some splits. */
 export class EventTimeOperator implements Receiver, Stateful {
   readonly name: string;
+  readonly batch: BatchReceiver | null;
   readonly counters: Counters = {};
   /** How far a split may be ahead of others, in milliseconds; null for no bound. */
   readonly maxDrift: number | null;
@@ -62,34 +64,66 @@ export class EventTimeOperator implements Receiver, Stateful {
     this.#considers = this.#watermarks.considers;
     this.#idleAfter = options.idleAfter ?? Infinity;
     this.#silences = options.context.silences;
+    const handOn = options.eager || this.#considers ? null : batchOf(options.next, options.context);
+    this.batch = handOn === null ? null : (columns, rows) => this.#batch(columns, rows, handOn);
   }
 
   record(value: unknown, key: unknown): void {
     let time;
     try {
-      time = this.#timestamp(value);
-      // Types do not see everything: null and texts pass for numbers where they are compared.
-      if (typeof time !== "number" || !(Math.abs(time) <= timestampMax)) {
-        throw new RangeError(
-          `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${
-            inWords(time)
-          }`,
-        );
-      }
-      if (this.#context.split !== this.#split) {
-        this.#split = this.#context.split;
-        this.#place = this.#places.get(this.#split)!;
-      }
+      time = this.#timeOf(value);
       // Functions of the user are called before the record goes on, so that it does not go both ways if one throws.
-      if (this.#considers) this.#watermarks.consider(this.#place, value, time);
+      if (this.#considers) this.#watermarks.consider(this.#placeOfSplit(), value, time);
     } catch (error) {
       this.#next.letter(this.#context.letter(this.name, error, value, true));
       return;
     }
     this.#next.record(value, key, time, this.#watermarks.merged);
-    if (this.#watermarks.observe(this.#place, time) && this.#eager) {
+    if (this.#watermarks.observe(this.#placeOfSplit(), time) && this.#eager) {
       this.#context.afterRecord(() => this.#next.watermark(this.#watermarks.merged));
     }
+  }
+
+  #batch(columns: Columns, rows: Uint32Array, handOn: BatchReceiver): void {
+    const { size, values } = columns;
+    const times = new Float64Array(size);
+    const watermarks = new Float64Array(size);
+    const stamped = columns.withTimes(times, watermarks);
+    const timestamp = this.#timestamp;
+    const place = this.#placeOfSplit();
+    let from = 0;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      try {
+        const time = timestamp(values[row]);
+        times[row] = typeof time === "number" && Math.abs(time) <= timestampMax ? time : refuse(time);
+      } catch (error) {
+        // What came before goes before.
+        this.#watermarks.observeAll(place, times, watermarks, rows, from, k);
+        if (k > from) handOn(stamped, rows.subarray(from, k));
+        this.#context.moveToRow(columns, row);
+        this.#next.letter(this.#context.letter(this.name, error, values[row], true));
+        from = k + 1;
+      }
+    }
+    this.#watermarks.observeAll(place, times, watermarks, rows, from, rows.length);
+    if (from === 0) handOn(stamped, rows);
+    else if (from < rows.length) handOn(stamped, rows.subarray(from));
+  }
+
+  /** The timestamp of a record. Types do not see everything: null and texts pass for numbers where they are compared. */
+  #timeOf(value: unknown): number {
+    const time = this.#timestamp(value);
+    return typeof time === "number" && Math.abs(time) <= timestampMax ? time : refuse(time);
+  }
+
+  /** The place of the split that the round was read from. */
+  #placeOfSplit(): number {
+    if (this.#context.split !== this.#split) {
+      this.#split = this.#context.split;
+      this.#place = this.#places.get(this.#split)!;
+    }
+    return this.#place;
   }
 
   watermark(watermark: number): void {
@@ -177,3 +211,9 @@ export class EventTimeOperator implements Receiver, Stateful {
     this.#watermarks.delays.restore(delays);
   }
 }
+
+const refuse = (time: unknown): never => {
+  throw new RangeError(
+    `Cannot stamp a record as its timestamp must be a date in epoch milliseconds: current value is ${inWords(time)}`,
+  );
+};

@@ -28,7 +28,7 @@ export const mapEffectBatch = (options: {
 }): Effect.Effect<Delivery, never, unknown> =>
   Effect.gen(function* () {
     const { batch, node, name, context, receiver, marks } = options;
-    const { size, values, keys, times, watermarks } = batch.columns;
+    const { columns: { size, values, keys, times, watermarks }, selection } = batch;
     const exits: Array<Exit.Exit<unknown, unknown>> = new Array(size);
     const run = (row: number): Effect.Effect<void, never, unknown> =>
       Effect.suspend(() => effectOf(node.f(values[row]))).pipe(
@@ -36,7 +36,7 @@ export const mapEffectBatch = (options: {
         Effect.map((exit) => void (exits[row] = exit)),
       );
     const lanes = new Map<KeyId, Array<number>>();
-    for (let row = 0; row < size; row++) {
+    for (const row of selection) {
       // A record without a key is alone in its lane.
       const lane = keys[row] === undefined ? `lane ${row}` : keyId(keys[row] as Key);
       const sofar = lanes.get(lane);
@@ -58,7 +58,7 @@ export const mapEffectBatch = (options: {
       if (failure !== undefined) receiver.letter(context.letter(name, failure.error, values[row], false));
       else receiver.letter(context.letter(name, Cause.squash(exit.cause), values[row], true));
     };
-    return { batch, receiver, marks, deliver };
+    return { batch, receiver, receive: null, marks, deliver };
   });
 
 /** An Effect that a function gave. Types do not see everything: run, a promise would end the fiber, not the Effect. */

@@ -61,6 +61,7 @@ export class MergeOperator implements Stateful {
         this.#observe(input, watermark);
         next.watermark(this.#merged);
       },
+      batch: null,
       letter: (letter: Letter) => next.letter(letter),
     }));
   }

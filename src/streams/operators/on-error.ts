@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import { batchOf, type BatchReceiver, type Letter, type Receiver } from "../../actors/receiver.ts";
 import { reasonOf, type TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
@@ -15,6 +15,7 @@ import type { Counters, Stateful } from "./stateful.ts";
 /** Takes letters out of a flow. */
 export class OnErrorOperator implements Receiver, Stateful {
   readonly name: string;
+  readonly batch: BatchReceiver | null;
   readonly counters: Counters = { deadLetters: 0, dropped: 0 };
   readonly #handling: "fail" | "drop" | Receiver;
   readonly #defects: boolean;
@@ -25,14 +26,17 @@ export class OnErrorOperator implements Receiver, Stateful {
     readonly name: string;
     readonly handling: "fail" | "drop" | Receiver;
     readonly defects: boolean;
-    readonly job: string;
+    readonly context: TaskContext;
     readonly next: Receiver;
   }) {
     this.name = options.name;
     this.#handling = options.handling;
     this.#defects = options.defects;
-    this.#job = options.job;
+    this.#job = options.context.job;
     this.#next = options.next;
+    // Letters may meet the records again behind this.
+    const isAlone = typeof options.handling !== "object" || options.handling.batch !== null;
+    this.batch = isAlone ? batchOf(options.next, options.context) : null;
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {

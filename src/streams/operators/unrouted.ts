@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Columns } from "../../actors/columns.ts";
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -10,7 +11,7 @@ import type { Counters, Stateful } from "./stateful.ts";
 /** Counts what nobody consumes. */
 export class UnroutedOperator implements Receiver, Stateful {
   readonly name: string;
-  readonly counters: Counters = { unrouted: 0 };
+  readonly counters = { unrouted: 0 } satisfies Counters;
   readonly #onLetter: (letter: Letter) => void;
 
   constructor(name: string, onLetter: (letter: Letter) => void) {
@@ -20,6 +21,10 @@ export class UnroutedOperator implements Receiver, Stateful {
 
   record(): void {
     this.counters.unrouted++;
+  }
+
+  batch(_columns: Columns, rows: Uint32Array): void {
+    this.counters.unrouted += rows.length;
   }
 
   watermark(): void {}
