@@ -30,9 +30,9 @@ export class Schedule {
     return this.#began + n / this.#perMilli;
   }
 
-  /** How many records are due by an instant. */
-  dueBy(instant: number): number {
-    return Math.floor((instant - this.#began) * this.#perMilli) + 1;
+  /** How many records have arrived by an instant: those of each millisecond come together, as from a socket. */
+  arrivedBy(instant: number): number {
+    return Math.floor(Math.floor(instant - this.#began) * this.#perMilli) + 1;
   }
 
   /** The first record whose event time, in whole milliseconds since the start, is `millis` or more. */
@@ -46,10 +46,10 @@ export class Schedule {
   }
 }
 
-/** How long the source sleeps when nothing is due. */
+/** How long the source sleeps when nothing has arrived. */
 const napMillis = 1;
 
-/** A source of `count` records, each of them read when it is due or as soon after as somebody asks for it. */
+/** A source of `count` records, each of them read when it has arrived or as soon after as somebody asks for it. */
 export const scheduled = <A>(options: {
   readonly schedule: Schedule;
   readonly count: number;
@@ -73,7 +73,7 @@ export const scheduled = <A>(options: {
             () => {
               if (next === count) return Cause.done();
               const now = performance.now();
-              const end = Math.min(count, next + batchRecordsMax, schedule.dueBy(now));
+              const end = Math.min(count, next + batchRecordsMax, schedule.arrivedBy(now));
               if (end <= next) return Effect.andThen(nap, pull);
               const records: Array<A> = [];
               const positions: Array<number> = [];
