@@ -13,7 +13,7 @@
  * @module
  */
 import { Effect, Result, Stream } from "effect";
-import { Csv } from "effect/encoding";
+import * as Csv from "effect/encoding/Csv";
 import { rejectedBytesMax } from "../../source.ts";
 import { blockBytes, readable } from "./lines.ts";
 
