@@ -1,0 +1,2 @@
+/** Nothing: what `deno run` itself takes. */
+console.log("result");
