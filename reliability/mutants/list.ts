@@ -245,12 +245,38 @@ const watermarks: ReadonlyArray<Mutant> = [
     "a record meets the watermark from before itself",
     "src/streams/operators/event-time.ts",
     [
-      "    this.#next.record(value, key, time, this.#watermarks.merged);\n    if (this.#watermarks.observe(this.#place, time) && this.#eager) {",
-      "    const moved = this.#watermarks.observe(this.#place, time);\n" +
+      "    this.#next.record(value, key, time, this.#watermarks.merged);\n    if (this.#watermarks.observe(this.#placeOfSplit(), time) && this.#eager) {",
+      "    const moved = this.#watermarks.observe(this.#placeOfSplit(), time);\n" +
       "    this.#next.record(value, key, time, this.#watermarks.merged);\n    if (moved && this.#eager) {",
+    ],
+    "properties",
+    "watermarks",
+  ),
+  mutant(
+    "watermark-before-batch",
+    "a record of a batch meets the watermark from before itself",
+    "src/windows/split-watermarks.ts",
+    [
+      "      watermarks[row] = this.#merged;\n      this.observe(split, timestamps[row]);\n",
+      "      this.observe(split, timestamps[row]);\n      watermarks[row] = this.#merged;\n",
     ],
     "watermarks",
     "windows",
+  ),
+  mutant(
+    "batch-before-letter",
+    "of a batch what comes before a record that fails goes on as well",
+    "src/streams/operators/stateless.ts",
+    ["if (k > from) batch(mapped, rows.subarray(from, k));", ""],
+    "dead_letters",
+  ),
+  mutant(
+    "batch-window-due",
+    "a window of which the watermark reaches the end in the middle of a batch fires there",
+    "src/streams/operators/sliding-window.ts",
+    ["if (watermark < this.#nextEvent) {", "if (watermark <= this.#nextEvent) {"],
+    "windows",
+    "properties",
   ),
   mutant(
     "watermark-split-end",

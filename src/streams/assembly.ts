@@ -257,7 +257,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       if (assigner._tag === "Count") return new CountWindowOperator({ name, assigner, aggregate, context, emitter });
       if (assigner._tag === "Sliding" && isSaidOnce(node)) {
         const takesPartials = node.input._tag === "PreAggregate";
-        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, takesPartials, emitter });
+        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, takesPartials, context, emitter });
       }
       return new KeyedWindowOperator({ name, assigner, aggregate, trigger, panes, allowedLateness, context, emitter });
     };

@@ -3,17 +3,19 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { Columns } from "../../actors/columns.ts";
+import { batchOf, type BatchReceiver, type Letter, type Receiver } from "../../actors/receiver.ts";
+import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, keyHash, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import { ByStart } from "./by-start.ts";
 import { PartialAggregate } from "./pre-aggregate.ts";
-import { RowMerger } from "./row-merger.ts";
+import { FreeRows, RowMerger } from "./row-merger.ts";
 import { Slice } from "./slice-block.ts";
 import { SliceWindows } from "./slice-windows.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -31,6 +33,8 @@ interface Panes {
 /** Aggregates the records of one keyed partition into windows of one size. */
 export class SlidingWindowOperator implements Receiver, Stateful {
   readonly name: string;
+  readonly batch: BatchReceiver;
+  readonly #context: TaskContext;
   readonly #assigner: SlidingAssigner;
   readonly #aggregate: Aggregate<unknown, unknown>;
   readonly #lateness: number;
@@ -53,6 +57,8 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   #near: Slice | null = null;
   #nearStart = NaN;
   #nearTable: AccumulatorTable | null = null;
+  /** The row in its table of each record of a batch, by the record's place in the batch. */
+  #tableRows = new Uint32Array(0);
 
   constructor(options: {
     readonly name: string;
@@ -61,6 +67,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     readonly allowedLateness: number;
     /** Whether some of what comes is partial aggregates of several records. */
     readonly takesPartials: boolean;
+    readonly context: TaskContext;
     readonly emitter: WindowEmitter;
   }) {
     this.name = options.name;
@@ -69,6 +76,10 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     this.#lateness = options.allowedLateness;
     this.#takesPartials = options.takesPartials;
     this.#emit = options.emitter;
+    this.#context = options.context;
+    const oneByOne: Receiver = { record: (...one) => this.record(...one), watermark: () => {}, letter: () => {} };
+    const each = batchOf(oneByOne, options.context)!;
+    this.batch = options.takesPartials ? each : (columns, rows) => this.#batch(columns, rows);
     this.#layout = { width: options.aggregate.numbers, objects: options.aggregate.objects };
     this.#paneTable = `${options.name}#panes`;
     this.#merger = new RowMerger(options.aggregate);
@@ -90,16 +101,103 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     if (watermark > this.#watermark) this.#advance(watermark);
     const table = this.#tableAt(time);
     if (table === null) {
-      const end = lastEnd(this.#assigner, sliceStart(this.#assigner, time));
-      this.#emit.late(value, key as Key, time, { start: end - this.#assigner.size, end }, this.#watermark);
+      this.#tooLate(value, key as Key, time);
       return;
     }
     const { numbers: width, objects: { length: objects } } = this.#aggregate;
-    const row = this.#rowOf(table, key as Key);
+    const id = keyId(key as Key);
+    const row = this.#rowOf(table, id, key as Key, keyHash(id));
     this.#aggregate.add(table.numbers, row * width, table.objects, row * objects, value, time);
     table.touch(row);
     this.#near!.block?.changed(this.#near!, row);
     if (this.#lateness > 0) this.#correct(this.#nearStart, key as Key);
+  }
+
+  /**
+   * What {@link record} does for each of several records, but that records one after the other that go into one slice are
+   * added to its accumulators together.
+   */
+  #batch(columns: Columns, rows: Uint32Array): void {
+    const { times, watermarks, keys, ids, hashes, values } = columns;
+    const { slice } = this.#assigner;
+    this.#emit.counters.records += rows.length;
+    if (this.#tableRows.length < rows.length) this.#tableRows = new Uint32Array(rows.length);
+    const tableRows = this.#tableRows;
+    let table: AccumulatorTable | null = null;
+    let from = 0;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      const watermark = watermarks[row];
+      if (watermark > this.#watermark) {
+        if (watermark < this.#nextEvent) {
+          this.#watermark = watermark;
+        } else {
+          if (table !== null) this.#addAll(table, columns, rows, from, k);
+          table = null;
+          this.#context.moveToRow(columns, row);
+          this.#advance(watermark);
+        }
+      }
+      const time = times[row];
+      if (table === null || !(time >= this.#nearStart && time < this.#nearStart + slice)) {
+        if (table !== null) this.#addAll(table, columns, rows, from, k);
+        from = k;
+        table = this.#tableAt(time);
+        if (table === null) {
+          this.#context.moveToRow(columns, row);
+          this.#tooLate(values[row], keys[row] as Key, time);
+          continue;
+        }
+      }
+      const tableRow = this.#rowOf(table, ids[row], keys[row] as Key, hashes[row]);
+      table.touch(tableRow);
+      tableRows[k] = tableRow;
+      if (this.#near!.block !== null) this.#near!.block.changed(this.#near!, tableRow);
+      if (this.#lateness === 0) continue;
+      // What the record corrects is said before the next one is added.
+      this.#addAll(table, columns, rows, from, k + 1);
+      from = k + 1;
+      this.#context.moveToRow(columns, row);
+      this.#correct(this.#nearStart, keys[row] as Key);
+    }
+    if (table !== null) this.#addAll(table, columns, rows, from, rows.length);
+  }
+
+  /** Adds the records at some places of a batch, which all belong into one slice. */
+  #addAll(table: AccumulatorTable, columns: Columns, rows: Uint32Array, from: number, to: number): void {
+    const { values, times } = columns;
+    const { numbers: width, objects: { length: objects }, add, addAll } = this.#aggregate;
+    const tableRows = this.#tableRows;
+    if (addAll !== undefined) {
+      try {
+        addAll(table.numbers, 0, width, tableRows, values, rows, from, to);
+      } catch (error) {
+        this.#context.moveToRow(columns, rows[this.#firstFailing(columns, rows, from, to)]);
+        throw error;
+      }
+      return;
+    }
+    for (let k = from; k < to; k++) {
+      const row = rows[k];
+      this.#context.moveToRow(columns, row);
+      const tableRow = tableRows[k];
+      add(table.numbers, tableRow * width, table.objects, tableRow * objects, values[row], times[row]);
+    }
+  }
+
+  /** The place of the first record of a batch that cannot be added; `from` if that cannot be told afterwards. */
+  #firstFailing({ values, times }: Columns, rows: Uint32Array, from: number, to: number): number {
+    const scratch = new FreeRows(this.#aggregate);
+    scratch.reserve(1);
+    this.#aggregate.reset(scratch.numbers, 0, scratch.objects, 0);
+    for (let k = from; k < to; k++) {
+      try {
+        this.#aggregate.add(scratch.numbers, 0, scratch.objects, 0, values[rows[k]], times[rows[k]]);
+      } catch {
+        return k;
+      }
+    }
+    return from;
   }
 
   /** Adds several records at once, of which none can be late. */
@@ -107,9 +205,16 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     this.#emit.counters.records += partial.records;
     if (watermark > this.#watermark) this.#advance(watermark);
     const table = this.#tableAt(time)!;
-    const row = this.#rowOf(table, key);
+    const id = keyId(key);
+    const row = this.#rowOf(table, id, key, keyHash(id));
     this.#merger.merge(table, row, partial.table, partial.row);
     table.touch(row);
+  }
+
+  /** Puts a record aside whose windows are all over. */
+  #tooLate(value: unknown, key: Key, time: number): void {
+    const end = lastEnd(this.#assigner, sliceStart(this.#assigner, time));
+    this.#emit.late(value, key, time, { start: end - this.#assigner.size, end }, this.#watermark);
   }
 
   watermark(watermark: number): void {
@@ -136,9 +241,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   /** The row of a key in the table of the near slice, added if need be. */
-  #rowOf(table: AccumulatorTable, key: Key): number {
-    const id = keyId(key);
-    const hash = keyHash(id);
+  #rowOf(table: AccumulatorTable, id: KeyId, key: Key, hash: number): number {
     let row = table.find(id, hash);
     if (row >= 0) return row;
     row = table.add(id, key, hash);

@@ -26,6 +26,9 @@ export const count: Aggregate<unknown, number, Merges> = numeric({
   numbers: 1,
   reset: (n, i) => void (n[i] = 0),
   add: (n, i) => void n[i]++,
+  addAll: (n, i, width, accumulators, _values, _rows, from, to) => {
+    for (let k = from; k < to; k++) n[accumulators[k] * width + i]++;
+  },
   merge: (n, i, _o, _j, n2, i2) => void (n[i] += n2[i2]),
   result: (n, i) => n[i],
 });
@@ -47,6 +50,9 @@ export const sum = <A>(select: (value: A) => number): Aggregate<A, number, Merge
     numbers: 1,
     reset: (n, i) => void (n[i] = 0),
     add: (n, i, _o, _j, value) => void (n[i] += select(value)),
+    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+      for (let k = from; k < to; k++) n[accumulators[k] * width + i] += select(values[rows[k]]);
+    },
     merge: (n, i, _o, _j, n2, i2) => void (n[i] += n2[i2]),
     result: (n, i) => n[i],
   });
@@ -70,6 +76,13 @@ export const mean = <A>(select: (value: A) => number): Aggregate<A, number, Merg
     add: (n, i, _o, _j, value) => {
       n[i] += select(value);
       n[i + 1]++;
+    },
+    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+      for (let k = from; k < to; k++) {
+        const at = accumulators[k] * width + i;
+        n[at] += select(values[rows[k]]);
+        n[at + 1]++;
+      }
     },
     merge: (n, i, _o, _j, n2, i2) => {
       n[i] += n2[i2];
@@ -99,6 +112,13 @@ export const min = <A>(select: (value: A) => number): Aggregate<A, number, Merge
       const x = select(value);
       if (x < n[i]) n[i] = x;
     },
+    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+      for (let k = from; k < to; k++) {
+        const x = select(values[rows[k]]);
+        const at = accumulators[k] * width + i;
+        if (x < n[at]) n[at] = x;
+      }
+    },
     merge: (n, i, _o, _j, n2, i2) => {
       if (n2[i2] < n[i]) n[i] = n2[i2];
     },
@@ -125,6 +145,13 @@ export const max = <A>(select: (value: A) => number): Aggregate<A, number, Merge
     add: (n, i, _o, _j, value) => {
       const x = select(value);
       if (x > n[i]) n[i] = x;
+    },
+    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+      for (let k = from; k < to; k++) {
+        const x = select(values[rows[k]]);
+        const at = accumulators[k] * width + i;
+        if (x > n[at]) n[at] = x;
+      }
     },
     merge: (n, i, _o, _j, n2, i2) => {
       if (n2[i2] > n[i]) n[i] = n2[i2];
