@@ -211,14 +211,14 @@ const watermarks: ReadonlyArray<Mutant> = [
     "watermark-minimum",
     "the split that is furthest behind holds the watermark",
     "src/windows/split-watermarks.ts",
-    ["if (own < least) least = own;", "if (own > least || least === endOfTime) least = own;"],
+    ["if (own < least) {", "if (own > least || least === endOfTime) {"],
     "watermarks",
   ),
   mutant(
     "watermark-alone",
     "one split alone does not move the watermark of several",
     "src/windows/split-watermarks.ts",
-    ["if (this.#status.length > 1) return this.#recompute();", ""],
+    ["if (split !== this.#slowest || own > this.#next) return this.#recompute();", ""],
     "watermarks",
   ),
   mutant(

@@ -19,6 +19,9 @@ const active = 0;
 const idle = 1;
 const ended = 2;
 
+/** No split. */
+const nobody = -1;
+
 /** What is remembered of a split. */
 export interface SplitWatermarkState {
   /** The greatest timestamp seen. */
@@ -46,6 +49,9 @@ export class SplitWatermarks {
   /** What followers have said; not used where there is a bound, which makes the common case cheap. */
   readonly #said: Float64Array;
   readonly #status: Uint8Array;
+  /** The split that holds the others back, if one is known to, and how far it can go before another one does. */
+  #slowest = nobody;
+  #next = beginningOfTime;
   #considered = beginningOfTime;
   #merged = beginningOfTime;
 
@@ -95,7 +101,7 @@ export class SplitWatermarks {
   /** Notes a record's timestamp; a split that was idle is so no more. Returns true when the merged watermark has moved. */
   observe(split: number, timestamp: number): boolean {
     const greatest = this.#greatest[split];
-    if (this.#status[split] === idle) this.#status[split] = active;
+    if (this.#status[split] === idle) this.#wake(split);
     if (timestamp < greatest) {
       this.delays.add(greatest - timestamp);
       if (this.#followers === null) return false;
@@ -113,9 +119,15 @@ export class SplitWatermarks {
     }
     // Only a split that held the merged watermark back can move it.
     if (before > this.#merged || own <= this.#merged) return false;
-    if (this.#status.length > 1) return this.#recompute();
+    // The others need not be looked at before it has caught up with one of them: they never go back.
+    if (split !== this.#slowest || own > this.#next) return this.#recompute();
     this.#merged = own;
     return true;
+  }
+
+  #wake(split: number): void {
+    this.#status[split] = active;
+    this.#slowest = nobody;
   }
 
   /**
@@ -149,7 +161,7 @@ export class SplitWatermarks {
         `Cannot move a watermark as it must be a date in epoch milliseconds: current value is ${watermark}`,
       );
     }
-    if (this.#status[split] === idle) this.#status[split] = active;
+    if (this.#status[split] === idle) this.#wake(split);
     if (watermark > this.#own(split)) {
       this.#said[split] = watermark;
       if (this.#followers === null) this.#greatest[split] = watermark + this.#bound;
@@ -177,6 +189,8 @@ export class SplitWatermarks {
 
   #recompute(): boolean {
     let least = endOfTime;
+    let next = endOfTime;
+    let slowest = nobody;
     let furthest = beginningOfTime;
     let isActive = false;
     let isIdle = false;
@@ -184,12 +198,20 @@ export class SplitWatermarks {
       const own = this.#own(split);
       if (this.#status[split] === active) {
         isActive = true;
-        if (own < least) least = own;
+        if (own < least) {
+          next = least;
+          least = own;
+          slowest = split;
+        } else if (own < next) {
+          next = own;
+        }
       } else {
         if (this.#status[split] === idle) isIdle = true;
         if (own > furthest) furthest = own;
       }
     }
+    this.#slowest = slowest;
+    this.#next = next;
     const merged = !isActive && isIdle ? furthest : least;
     if (merged <= this.#merged) return false;
     this.#merged = merged;
@@ -218,6 +240,7 @@ export class SplitWatermarks {
     this.#greatest[split] = greatest;
     this.#said[split] = own;
     if (hasEnded) this.#status[split] = ended;
+    this.#slowest = nobody;
     if (tag === this.#tag && this.#followers !== null) this.#followers[split].restore(state);
   }
 
