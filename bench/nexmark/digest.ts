@@ -23,9 +23,9 @@ export class RowsDigest {
   /** The sum so far, unsigned. */
   value = 0;
 
-  /** Takes a row, by its text. */
-  add(text: string): void {
+  /** Takes a row by its text, which counts so many times. */
+  add(text: string, times: number = 1): void {
     this.rows++;
-    this.value = this.value + digestOf(text) >>> 0;
+    this.value = this.value + Math.imul(digestOf(text), times) >>> 0;
   }
 }
