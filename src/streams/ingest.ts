@@ -324,8 +324,12 @@ const areRecords = (records: ReadonlyArray<unknown>, start: number, end: number)
 };
 
 /** A part of a list; the list itself where that is all of it. */
-const part = <A>(list: ArrayLike<A>, start: number, end: number): ArrayLike<A> =>
-  start === 0 && end === list.length ? list : Array.prototype.slice.call(list, start, end);
+const part = <A>(list: ArrayLike<A>, start: number, end: number): ArrayLike<A> => {
+  if (start === 0 && end === list.length) return list;
+  // Slicing positions that are numbers in flat memory one by one took a tenth of a job with many splits.
+  if (list instanceof Float64Array) return list.subarray(start, end) as unknown as ArrayLike<A>;
+  return Array.prototype.slice.call(list, start, end);
+};
 
 /** The letter that stands for a record that its source could not decode. */
 const letterOf = (rejected: Rejected, source: string, split: string, position: Position): Letter => ({
