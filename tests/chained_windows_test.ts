@@ -211,9 +211,9 @@ Deno.test("no date closes the window of everything", async () => {
 Deno.test("a session that goes on and on sets as many timers as there are sessions, not records", async () => {
   let timers = 0;
   const push = TimerHeap.prototype.push;
-  TimerHeap.prototype.push = function (timer) {
+  TimerHeap.prototype.push = function (time, id, item) {
     timers++;
-    push.call(this, timer);
+    push.call(this, time, id, item);
   };
   try {
     const readings = Array.from({ length: 5_000 }, (_, at) => ({ at, k: "a" }));

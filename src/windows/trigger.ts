@@ -124,9 +124,14 @@ export const nextProcessingTime = (rule: ConditionRule, pane: Pane, after: numbe
 };
 
 /** Whether a trigger looks at the clock. */
-export const usesClock = (rule: TriggerRule): boolean => {
+export const usesClock = (rule: TriggerRule): boolean => looksAt(rule, "AfterProcessingTime");
+
+/** Whether a trigger looks at event time, besides the end of the window. */
+export const usesEventTime = (rule: TriggerRule): boolean => looksAt(rule, "AfterEventTime");
+
+const looksAt = (rule: TriggerRule, tag: ConditionRule["_tag"]): boolean => {
   const looks = (condition: ConditionRule): boolean =>
-    condition._tag === "AfterProcessingTime" || ("conditions" in condition && condition.conditions.some(looks));
+    condition._tag === tag || ("conditions" in condition && condition.conditions.some(looks));
   return rule._tag === "AtWatermark"
     ? (rule.early !== null && looks(rule.early)) || looks(rule.late)
     : looks(rule.condition);

@@ -17,14 +17,30 @@ import type { ObjectCodec } from "../../windows/aggregate.ts";
 import { TimerHeap } from "../../windows/timer-heap.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Late, Window } from "../../windows/window.ts";
+import { ByStart } from "./by-start.ts";
 import { sideWatermark } from "./side-watermark.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 
-/** A group, by where it is filed. */
-interface Group {
+/** The groups whose firsts are in one stretch of time. */
+class Stretch {
+  /** Its number: where it begins, divided by its length. */
+  readonly start: number;
   readonly table: AccumulatorTable;
-  readonly row: number;
+  /** What stands for it in timers. */
+  readonly place: number;
+  /** The stretches beside it; null where nothing was filed. */
+  before: Stretch | null = null;
+  after: Stretch | null = null;
+
+  constructor(start: number, table: AccumulatorTable, place: number) {
+    this.start = start;
+    this.table = table;
+    this.place = place;
+  }
 }
+
+/** Stands for the value of a group that is over. */
+const noValue: unique symbol = Symbol("no value");
 
 /** What a {@link DeduplicateOperator} is made of. */
 export interface DeduplicateOptions {
@@ -50,15 +66,20 @@ export class DeduplicateOperator implements Receiver, Stateful {
   readonly #next: Receiver;
   readonly #late: Receiver | null;
   /**
-   * One row a group: the time of its first and, where the last goes on, that of its last so far, and its value as a list
-   * of one, which is empty once the group is over.
+   * One row a group: the time of its first and, where the last goes on, that of its last so far, and its value, which is
+   * stored as a list of one, or of none once the group is over.
    */
   readonly #layout: RowLayout;
-  /** The groups by the number of the stretch that their first is in: its start, divided by `within`. */
-  readonly #stretches = new Map<number, AccumulatorTable>();
+  readonly #stretches = new ByStart<Stretch>();
+  /** The stretches by what stands for them, and what stands for none at the moment. */
+  readonly #places: Array<Stretch | null> = [];
+  readonly #freePlaces: Array<number> = [];
+  /** The stretch of the record before, which is there unless it was dropped since. */
+  #near: Stretch | null = null;
+  #foundRow = -1;
   #dropped: Array<number> = [];
   /** The groups that are not over, by when they are, where that makes a record go on. */
-  readonly #timers = new TimerHeap<Group>();
+  readonly #timers = new TimerHeap();
   #watermark = beginningOfTime;
   /** The watermark that those behind have been told of. */
   #told = beginningOfTime;
@@ -76,8 +97,9 @@ export class DeduplicateOperator implements Receiver, Stateful {
     this.#layout = stored === null ? { width: 1, objects: [] } : {
       width: 2,
       objects: [{
-        encode: (values) => (values as ReadonlyArray<unknown>).map(stored.encode),
-        decode: (values) => (values as ReadonlyArray<unknown>).map(stored.decode),
+        encode: (value) => value === noValue ? [] : [stored.encode(value)],
+        decode: (values) =>
+          (values as ReadonlyArray<unknown>).length === 0 ? noValue : stored.decode((values as [unknown])[0]),
       }],
     };
   }
@@ -91,14 +113,17 @@ export class DeduplicateOperator implements Receiver, Stateful {
     }
     const id = keyId(key as Key);
     const hash = keyHash(id);
-    const group = this.#groupOf(id, hash, time);
-    if (group === null) {
-      this.#open(id, key as Key, hash, time, value);
+    const number = Math.floor(time / this.#within);
+    const stretch = this.#near?.start === number ? this.#near : this.#stretchAt(number);
+    this.#near = stretch;
+    const found = this.#groupOf(stretch, id, hash, time);
+    if (found === null) {
+      this.#open(stretch, id, key as Key, hash, time, value);
       if (this.#keepsLast) return;
       this.counters.results++;
       this.#next.record(value, key, time, watermark);
     } else if (this.#keepsLast) {
-      this.#join(group, value, key as Key, time);
+      this.#join(found, this.#foundRow, value, key as Key, time);
     } else {
       this.counters.duplicates++;
     }
@@ -115,53 +140,84 @@ export class DeduplicateOperator implements Receiver, Stateful {
     this.#next.letter(letter);
   }
 
-  /** The group of a key that a record is in reach of: of several the earliest, and rather one that is not over. */
-  #groupOf(id: KeyId, hash: number, time: number): Group | null {
-    const stretch = Math.floor(time / this.#within);
-    let over: Group | null = null;
-    for (let near = stretch - 1; near <= stretch + 1; near++) {
-      const table = this.#stretches.get(near);
-      const row = table === undefined ? -1 : table.find(id, hash);
-      if (row < 0 || Math.abs(this.#firstOf(table!, row) - time) > this.#within) continue;
-      const group: Group = { table: table!, row };
-      if (!this.#keepsLast || !this.#isOver(group)) return group;
-      over ??= group;
+  /** The stretch of a number, made if need be. */
+  #stretchAt(number: number): Stretch {
+    const existing = this.#stretches.get(number);
+    if (existing !== undefined) return existing;
+    const stretch = this.#make(number);
+    this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(number));
+    return stretch;
+  }
+
+  #make(number: number): Stretch {
+    const place = this.#freePlaces.pop() ?? this.#places.length;
+    const stretch = new Stretch(number, new AccumulatorTable(this.#layout), place);
+    this.#places[place] = stretch;
+    this.#stretches.add(stretch);
+    stretch.before = this.#stretches.get(number - 1) ?? null;
+    stretch.after = this.#stretches.get(number + 1) ?? null;
+    if (stretch.before !== null) stretch.before.after = stretch;
+    if (stretch.after !== null) stretch.after.before = stretch;
+    return stretch;
+  }
+
+  /** Forgets a stretch that was taken out. */
+  #drop(stretch: Stretch): void {
+    if (stretch.before !== null) stretch.before.after = null;
+    if (stretch.after !== null) stretch.after.before = null;
+    if (this.#near === stretch) this.#near = null;
+    this.#places[stretch.place] = null;
+    this.#freePlaces.push(stretch.place);
+  }
+
+  /**
+   * Where the group is filed that a record of a stretch is in reach of, in the row `#foundRow`: of several the earliest, and
+   * rather one that is not over.
+   */
+  #groupOf(stretch: Stretch, id: KeyId, hash: number, time: number): Stretch | null {
+    let over: Stretch | null = null;
+    let overRow = -1;
+    let near: Stretch | null = stretch.before ?? stretch;
+    for (; near !== null; near = near === stretch.after ? null : near.after) {
+      const row = near.table.find(id, hash);
+      if (row < 0 || Math.abs(this.#firstOf(near, row) - time) > this.#within) continue;
+      if (!this.#keepsLast || !this.#isOver(near, row)) {
+        this.#foundRow = row;
+        return near;
+      }
+      if (over !== null) continue;
+      over = near;
+      overRow = row;
     }
+    this.#foundRow = overRow;
     return over;
   }
 
-  #firstOf(table: AccumulatorTable, row: number): number {
+  #firstOf({ table }: Stretch, row: number): number {
     return table.numbers[row * this.#layout.width];
   }
 
-  #isOver({ table, row }: Group): boolean {
-    return this.#firstOf(table, row) + this.#within <= this.#watermark;
+  #isOver(stretch: Stretch, row: number): boolean {
+    return this.#firstOf(stretch, row) + this.#within <= this.#watermark;
   }
 
-  #open(id: KeyId, key: Key, hash: number, time: number, value: unknown): void {
-    const stretch = Math.floor(time / this.#within);
-    let table = this.#stretches.get(stretch);
-    if (table === undefined) {
-      table = new AccumulatorTable(this.#layout);
-      this.#stretches.set(stretch, table);
-      this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(stretch));
-    }
+  #open({ table, place }: Stretch, id: KeyId, key: Key, hash: number, time: number, value: unknown): void {
     const row = table.add(id, key, hash);
     const at = row * this.#layout.width;
     table.numbers[at] = time;
     if (this.#keepsLast) {
       table.numbers[at + 1] = time;
-      table.objects[row] = [value];
-      this.#timers.push({ time: time + this.#within, id: row, item: { table, row } });
+      table.objects[row] = value;
+      this.#timers.push(time + this.#within, row, place);
     }
     table.touch(row);
   }
 
   /** Counts a record in a group of which the last goes on. */
-  #join(group: Group, value: unknown, key: Key, time: number): void {
-    const { table, row } = group;
-    const first = this.#firstOf(table, row);
-    if (this.#isOver(group)) {
+  #join(stretch: Stretch, row: number, value: unknown, key: Key, time: number): void {
+    const { table } = stretch;
+    const first = this.#firstOf(stretch, row);
+    if (this.#isOver(stretch, row)) {
       // Its group has had its say, and cannot take it back.
       this.#tooLate(value, key, time, { start: first, end: first + this.#within });
       return;
@@ -170,7 +226,7 @@ export class DeduplicateOperator implements Receiver, Stateful {
     const at = row * this.#layout.width + 1;
     if (time < table.numbers[at]) return;
     table.numbers[at] = time;
-    table.objects[row] = [value];
+    table.objects[row] = value;
     table.touch(row);
   }
 
@@ -192,31 +248,32 @@ export class DeduplicateOperator implements Receiver, Stateful {
 
   #advance(watermark: number): void {
     this.#watermark = watermark;
-    const { ordinal } = this.#context;
-    while (this.#timers.size > 0 && this.#timers.nextTime <= watermark) {
-      const { time, item } = this.#timers.pop()!;
-      this.#say(item, time);
-    }
-    this.#context.ordinal = ordinal;
-    if (watermark < this.#nextDrop) return;
-    this.#nextDrop = endOfTime;
-    for (const [stretch, table] of this.#stretches) {
-      const at = this.#dropAt(stretch);
-      if (at <= watermark) {
-        this.#stretches.delete(stretch);
-        if (table.isStored) this.#dropped.push(stretch);
-      } else {
-        this.#nextDrop = Math.min(this.#nextDrop, at);
+    const timers = this.#timers;
+    if (timers.nextTime <= watermark && timers.size > 0) {
+      const { ordinal } = this.#context;
+      while (timers.nextTime <= watermark && timers.size > 0) {
+        const { nextTime: end, nextId: row, nextItem: place } = timers;
+        timers.pop();
+        this.#say(this.#places[place]!, row, end);
       }
+      this.#context.ordinal = ordinal;
     }
+    if (watermark < this.#nextDrop) return;
+    let first = this.#stretches.first;
+    for (; first !== undefined && this.#dropAt(first.start) <= watermark; first = this.#stretches.first) {
+      this.#stretches.shift();
+      this.#drop(first);
+      if (first.table.isStored) this.#dropped.push(first.start);
+    }
+    this.#nextDrop = first === undefined ? endOfTime : this.#dropAt(first.start);
   }
 
   /** A group is over: its last goes on, at the place where the watermark reaches its end. */
-  #say({ table, row }: Group, end: number): void {
+  #say({ table }: Stretch, row: number, end: number): void {
     const before = this.#context.moveTo(end);
     if (before !== undefined && before > this.#told) this.#told = before;
-    const [value] = table.objects[row] as ReadonlyArray<unknown>;
-    table.objects[row] = [];
+    const value = table.objects[row];
+    table.objects[row] = noValue;
     this.counters.results++;
     this.#next.record(value, table.keys[row], table.numbers[row * this.#layout.width + 1], this.#told);
   }
@@ -224,23 +281,20 @@ export class DeduplicateOperator implements Receiver, Stateful {
   takeDeltas(partition: number, into: Array<Delta>): void {
     for (const stretch of this.#dropped) into.push(droppedDelta(this.name, partition, stretch));
     this.#dropped = [];
-    for (const [stretch, table] of this.#stretches) {
-      const delta = table.takeDelta(this.name, partition, stretch);
+    for (const { start, table } of this.#stretches.all()) {
+      const delta = table.takeDelta(this.name, partition, start);
       if (delta !== null) into.push(delta);
     }
   }
 
   applyDelta(delta: Delta): void {
-    if (delta.dropped) {
+    const existing = this.#stretches.get(delta.namespace);
+    if (!delta.dropped) {
+      (existing ?? this.#make(delta.namespace)).table.apply(delta);
+    } else if (existing !== undefined) {
       this.#stretches.delete(delta.namespace);
-      return;
+      this.#drop(existing);
     }
-    let table = this.#stretches.get(delta.namespace);
-    if (table === undefined) {
-      table = new AccumulatorTable(this.#layout);
-      this.#stretches.set(delta.namespace, table);
-    }
-    table.apply(delta);
   }
 
   snapshot(): unknown {
@@ -252,13 +306,13 @@ export class DeduplicateOperator implements Receiver, Stateful {
     this.#watermark = watermark;
     this.#told = watermark;
     Object.assign(this.counters, counters);
-    for (const [stretch, table] of this.#stretches) {
-      this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(stretch));
+    for (const stretch of this.#stretches.all()) {
+      const { start, table, place } = stretch;
+      this.#nextDrop = Math.min(this.#nextDrop, this.#dropAt(start));
       if (!this.#keepsLast) continue;
       for (let row = 0; row < table.size; row++) {
-        const group: Group = { table, row };
-        if (this.#isOver(group)) table.objects[row] = [];
-        else this.#timers.push({ time: this.#firstOf(table, row) + this.#within, id: row, item: group });
+        if (this.#isOver(stretch, row)) table.objects[row] = noValue;
+        else this.#timers.push(this.#firstOf(stretch, row) + this.#within, row, place);
       }
     }
   }

@@ -3,14 +3,14 @@
  *
  * What is kept of one key in one window is a *cell*: an accumulator, the pane since the window last fired, and when its
  * turn comes next. Tumbling and sliding windows that say one thing at their end have an operator of their own, which is
- * faster because it keeps the cells of a window side by side.
+ * faster because a record finds its slice before its key.
  *
  * @module
  */
 import type { Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import {
   everything,
@@ -18,9 +18,7 @@ import {
   type SessionAssigner,
   type SlidingAssigner,
   type SpansAssigner,
-  windowsAt,
 } from "../../windows/assigner.ts";
-import { TimerHeap } from "../../windows/timer-heap.ts";
 import {
   type ConditionRule,
   isMet,
@@ -29,62 +27,25 @@ import {
   type Pane,
   type TriggerRule,
   usesClock,
+  usesEventTime,
 } from "../../windows/trigger.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Timing, Window } from "../../windows/window.ts";
 import type { Panes } from "../node.ts";
+import { type CellColumns, Cells, column } from "./cells.ts";
+import { SessionCells } from "./session-cells.ts";
 import type { Counters, Stateful } from "./stateful.ts";
+import { Turns } from "./turns.ts";
+import { WindowCells } from "./window-cells.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
 
-/** One key in one window. */
-interface Cell extends Pane {
-  /** Its row in the table: cells are numbered as they are made, and keep their number when they grow. */
-  readonly row: number;
-  readonly id: KeyId;
-  readonly key: Key;
-  start: number;
-  end: number;
-  records: number;
-  arrived: number;
-  from: number;
-  /** The greatest event time of its records. */
-  latest: number;
-  /** How many results it has had. */
-  said: number;
-  /** The timing of the result that stands; null where none does, or it was taken back. */
-  standing: Timing | null;
-  /** Whether the watermark has reached its end, and the pane that is on time has had its turn. */
-  isOver: boolean;
-  /** The accumulator: of everything, or of the pane where panes are discarded. */
-  readonly numbers: Float64Array;
-  readonly objects: Array<unknown>;
-  /** The accumulator as it was when the window last fired; empty where panes are not taken back. */
-  readonly saidNumbers: Float64Array;
-  readonly saidObjects: Array<unknown>;
-  /** What it waits for by event time, and what by the clock. */
-  readonly event: Turn;
-  readonly clock: Turn;
-}
-
-/** What a cell waits for. It has one timer that counts, which may go off too early: so one that waits longer needs no other. */
-interface Turn {
-  /** When it has its turn; Infinity for never. */
-  due: number;
-  /** When its timer goes off; Infinity where it has none, NaN once it is gone. */
-  timer: number;
-}
-
-/** The numbers of a row before those of the accumulator: start, end, records, arrived, from, latest, said, flags. */
-const headerWidth = 8;
-
-/** The values of a row's flags: bits 0 and 1 are the timing of the standing result, bit 2 says whether it is over. */
+/**
+ * The flags of a cell. Bits 0 and 1 are the timing of the result that stands, 0 where none does, or it was taken back. Bit 2
+ * says whether the watermark has reached its end, and the pane that is on time has had its turn.
+ */
 const timings: ReadonlyArray<Timing | null> = [null, "early", "on-time", "late"];
+const timingFlags = 3;
 const overFlag = 4;
-
-/** How many rows a namespace has room for. Cells are numbered for ever, so there may be more of them. */
-const namespaceRowsMax = 2 ** 32;
-
-const namespaceOf = (row: number): number => Math.floor(row / namespaceRowsMax);
 
 /** The assigners that this operator is for. */
 export type KeyedAssigner = SessionAssigner | SlidingAssigner | GlobalAssigner | SpansAssigner;
@@ -114,27 +75,44 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   /** Whether windows follow the clock: then its time stands for event time and watermark alike. */
   readonly #byClock: boolean;
   readonly #usesClock: boolean;
-  /** The cells of each key that a record can still reach, by end, then by start. */
-  readonly #cells = new Map<KeyId, Array<Cell>>();
-  readonly #timers = new TimerHeap<Cell>();
-  readonly #clockTimers = new TimerHeap<Cell>();
-  readonly #changed = new Set<Cell>();
-  readonly #stored = new Set<number>();
-  #removed: Array<number> = [];
-  #nextRow = 0;
+  readonly #cells: Cells;
+  readonly #columns: CellColumns;
+  /** The cells that a record can still reach: of sessions, and of windows of any other kind. */
+  readonly #sessions: SessionCells;
+  readonly #windows: WindowCells;
+  /** What cells wait for by event time, and what by the clock. */
+  readonly #turns: Turns;
+  readonly #clockTurns: Turns;
+  /** The pane of the cell that a condition is asked of. */
+  readonly #pane = { records: 0, arrived: NaN, from: Infinity };
   #watermark = beginningOfTime;
 
   constructor(options: KeyedWindowOptions) {
+    const { assigner, aggregate, trigger, panes } = options;
     this.name = options.name;
-    this.#assigner = options.assigner;
-    this.#aggregate = options.aggregate;
-    this.#trigger = options.trigger;
-    this.#panes = options.panes;
+    this.#assigner = assigner;
+    this.#aggregate = aggregate;
+    this.#trigger = trigger;
+    this.#panes = panes;
     this.#lateness = options.allowedLateness;
     this.#context = options.context;
     this.#emit = options.emitter;
-    this.#byClock = options.assigner._tag === "Sliding" && options.assigner.time === "no event time";
-    this.#usesClock = usesClock(options.trigger);
+    this.#byClock = assigner._tag === "Sliding" && assigner.time === "no event time";
+    this.#usesClock = usesClock(trigger);
+    this.#cells = new Cells({
+      aggregate,
+      keepsStated: panes === "retracting",
+      // What was said is worth keeping only while it stands.
+      isStated: (flags) => (flags & timingFlags) !== 0,
+      keepsArrived: this.#usesClock,
+      keepsFrom: usesEventTime(trigger),
+      keepsLatest: assigner._tag === "Global",
+    });
+    this.#columns = this.#cells.columns;
+    this.#sessions = new SessionCells(this.#cells);
+    this.#windows = new WindowCells(this.#cells);
+    this.#turns = new Turns(this.#cells);
+    this.#clockTurns = new Turns(this.#cells);
   }
 
   get counters(): Counters {
@@ -147,9 +125,12 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const watermark = this.#reached(eventWatermark);
     if (watermark > this.#watermark) this.#advance(watermark);
     if (this.#usesClock) this.#tick(now);
-    let windows;
+    const assigner = this.#assigner;
+    let gap = 0;
+    let spans = noSpans;
     try {
-      windows = this.#windowsOf(value, time);
+      if (assigner._tag === "Session") gap = typeof assigner.gap === "number" ? assigner.gap : assigner.gap(value);
+      else if (assigner._tag === "Spans") spans = inOrder(assigner.assign(time, value));
     } catch (error) {
       this.#emit.letter(this.#context.letter(this.name, error, value, true));
       return;
@@ -157,13 +138,20 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     this.#emit.counters.records++;
     this.#emit.reach(eventWatermark);
     const id = keyId(key as Key);
-    const cells = this.#cellsFor(id, key as Key, windows);
-    if (cells.length === 0) {
-      this.#emit.late(value, key as Key, time, windows[windows.length - 1], this.#watermark);
-      return;
+    const hash = keyHash(id);
+    switch (assigner._tag) {
+      case "Session":
+        this.#addToSession(value, key as Key, id, hash, time, time + gap);
+        return;
+      case "Global":
+        this.#addToWindow(value, key as Key, id, hash, time, everything.start, everything.end);
+        return;
+      case "Sliding":
+        this.#addToSliding(assigner, value, key as Key, id, hash, time);
+        return;
+      case "Spans":
+        this.#addToSpans(spans, value, key as Key, id, hash, time);
     }
-    if (cells.some(({ end }) => end <= this.#watermark)) this.#emit.counters.lateAdmitted++;
-    for (const cell of cells) this.#add(cell, value, time, now);
   }
 
   watermark(watermark: number): void {
@@ -185,159 +173,238 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     return this.#assigner._tag === "Global" ? Math.min(watermark, everything.end - 1) : watermark;
   }
 
-  /** The windows of a record, by ascending end, then start. */
-  #windowsOf(value: unknown, time: number): ReadonlyArray<Window> {
-    const assigner = this.#assigner;
-    switch (assigner._tag) {
-      case "Global":
-        return [everything];
-      case "Sliding":
-        return windowsAt(assigner, time);
-      case "Session":
-        return [{ start: time, end: time + (typeof assigner.gap === "number" ? assigner.gap : assigner.gap(value)) }];
-      case "Spans":
-        return [...assigner.assign(time, value)].sort((a, b) => a.end - b.end || a.start - b.start);
-    }
-  }
-
-  /** The cells that a record goes into, made if need be; none when all of its windows are closed. */
-  #cellsFor(id: KeyId, key: Key, windows: ReadonlyArray<Window>): ReadonlyArray<Cell> {
-    if (this.#assigner._tag === "Session") return this.#sessionFor(id, key, windows[0]);
-    const cells: Array<Cell> = [];
-    const all = this.#cells.get(id) ?? [];
-    let next = firstEndingFrom(all, windows[0].end);
-    for (const { start, end } of windows) {
-      if (this.#isClosed(end)) continue;
-      while (next < all.length && (all[next].end < end || (all[next].end === end && all[next].start < start))) next++;
-      const found = all[next];
-      cells.push(found?.start === start && found.end === end ? found : this.#open(id, key, start, end));
-    }
-    return cells;
-  }
-
   #isClosed(end: number): boolean {
     return end + this.#lateness <= this.#watermark;
   }
 
-  /** The session that a record belongs to: a new one, or all those that its span touches, made one. */
-  #sessionFor(id: KeyId, key: Key, span: Window): ReadonlyArray<Cell> {
-    const all = this.#cells.get(id) ?? [];
-    const from = firstEndingFrom(all, span.start);
-    let to = from;
-    while (to < all.length && all[to].start <= span.end) to++;
-    const touched = all.slice(from, to);
-    if (touched.length === 0) return this.#isClosed(span.end) ? [] : [this.#open(id, key, span.start, span.end)];
-    const first = touched[0];
-    const start = Math.min(span.start, first.start);
-    const end = Math.max(span.end, touched[touched.length - 1].end);
-    if (this.#panes === "retracting") {
-      // A window that ceases to exist takes back what it said.
-      for (const cell of touched) if (cell.start !== start || cell.end !== end) this.#retract(cell);
+  /** Adds a record to each of the windows of its instant, by ascending end. */
+  #addToSliding(
+    { size, slide, offset }: SlidingAssigner,
+    value: unknown,
+    key: Key,
+    id: KeyId,
+    hash: number,
+    time: number,
+  ): void {
+    const last = Math.floor((time - offset) / slide) * slide + offset;
+    let start = last;
+    while (start - slide > time - size) start -= slide;
+    let isIn = false;
+    for (; start <= last; start += slide) {
+      if (this.#isClosed(start + size)) continue;
+      this.#admit(isIn, start + size);
+      isIn = true;
+      this.#addToWindow(value, key, id, hash, time, start, start + size);
     }
-    for (const other of touched.slice(1)) {
-      this.#aggregate.merge(first.numbers, 0, first.objects, 0, other.numbers, 0, other.objects, 0);
-      first.records += other.records;
-      first.arrived = leastOf(first.arrived, other.arrived);
-      first.from = Math.min(first.from, other.from);
-      first.latest = Math.max(first.latest, other.latest);
-      first.said = Math.max(first.said, other.said);
-      this.#remove(other);
-    }
-    first.start = start;
-    first.end = end;
-    first.isOver = end <= this.#watermark;
-    return [first];
+    if (!isIn) this.#late(value, key, time, last, last + size);
   }
 
-  #open(id: KeyId, key: Key, start: number, end: number): Cell {
-    const cell = this.#make(this.#nextRow++, id, key);
-    cell.start = start;
-    cell.end = end;
-    cell.isOver = end <= this.#watermark;
-    this.#aggregate.reset(cell.numbers, 0, cell.objects, 0);
+  /** Adds a record to each of its windows, which are by ascending end, then start. */
+  #addToSpans(
+    spans: ReadonlyArray<Window>,
+    value: unknown,
+    key: Key,
+    id: KeyId,
+    hash: number,
+    time: number,
+  ): void {
+    let isIn = false;
+    for (const { start, end } of spans) {
+      if (this.#isClosed(end)) continue;
+      this.#admit(isIn, end);
+      isIn = true;
+      this.#addToWindow(value, key, id, hash, time, start, end);
+    }
+    if (!isIn) this.#late(value, key, time, spans[spans.length - 1].start, spans[spans.length - 1].end);
+  }
+
+  /** Counts a record once that is let into windows of which the first is over. */
+  #admit(isIn: boolean, end: number): void {
+    if (!isIn && end <= this.#watermark) this.#emit.counters.lateAdmitted++;
+  }
+
+  #late(value: unknown, key: Key, time: number, start: number, end: number): void {
+    this.#emit.late(value, key, time, { start, end }, this.#watermark);
+  }
+
+  /** Adds a record to the cell of its key in a window, made if need be. */
+  #addToWindow(
+    value: unknown,
+    key: Key,
+    id: KeyId,
+    hash: number,
+    time: number,
+    start: number,
+    end: number,
+  ): void {
+    let cell = this.#windows.find(id, hash, start, end);
+    if (cell < 0) cell = this.#open(id, key, hash, start, end);
+    this.#add(cell, value, time);
+  }
+
+  /** Adds a record to the session that it belongs to: a new one, or all those that its span touches, made one. */
+  #addToSession(value: unknown, key: Key, id: KeyId, hash: number, start: number, end: number): void {
+    const cell = this.#sessionFor(key, id, hash, start, end);
+    if (cell < 0) {
+      this.#late(value, key, start, start, end);
+      return;
+    }
+    if (this.#endOf(cell) <= this.#watermark) this.#emit.counters.lateAdmitted++;
+    this.#add(cell, value, start);
+  }
+
+  /** The session that a span belongs to; -1 when it is closed. */
+  #sessionFor(key: Key, id: KeyId, hash: number, start: number, end: number): number {
+    const sessions = this.#sessions;
+    let last = sessions.newest(id, hash);
+    while (last >= 0 && this.#startOf(last) > end) last = sessions.before(last);
+    if (last < 0 || this.#endOf(last) < start) {
+      return this.#isClosed(end) ? -1 : this.#open(id, key, hash, start, end);
+    }
+    let first = last;
+    for (let before = first; before >= 0 && this.#endOf(before) >= start; before = sessions.before(before)) {
+      first = before;
+    }
+    this.#grow(first, last, Math.min(start, this.#startOf(first)), Math.max(end, this.#endOf(last)));
+    return first;
+  }
+
+  /** Makes the sessions of a key from one to another the first of them, and gives it a span. */
+  #grow(first: number, last: number, start: number, end: number): void {
+    const sessions = this.#sessions;
+    if (this.#panes === "retracting") {
+      // A window that ceases to exist takes back what it said.
+      for (let cell = first; cell >= 0 && this.#startOf(cell) <= this.#startOf(last); cell = sessions.after(cell)) {
+        if (this.#startOf(cell) !== start || this.#endOf(cell) !== end) this.#retract(cell);
+      }
+    }
+    for (let isLast = first === last; !isLast;) {
+      const other = sessions.after(first);
+      isLast = other === last;
+      this.#merge(first, other);
+      this.#remove(other);
+    }
+    const { numbers } = this.#cells;
+    const at = first * this.#columns.width;
+    numbers[at + column.start] = start;
+    numbers[at + column.end] = end;
+    this.#setOver(at, end <= this.#watermark);
+  }
+
+  /** Adds to a cell what a later one holds. */
+  #merge(cell: number, other: number): void {
+    const { numbers, objects, objectWidth } = this.#cells;
+    const { arrived, from, accumulator, width } = this.#columns;
+    const at = cell * width;
+    const otherAt = other * width;
+    this.#aggregate.merge(
+      numbers,
+      at + accumulator,
+      objects,
+      cell * objectWidth,
+      numbers,
+      otherAt + accumulator,
+      objects,
+      other * objectWidth,
+    );
+    numbers[at + column.records] += numbers[otherAt + column.records];
+    numbers[at + column.said] = Math.max(numbers[at + column.said], numbers[otherAt + column.said]);
+    if (arrived >= 0) numbers[at + arrived] = leastOf(numbers[at + arrived], numbers[otherAt + arrived]);
+    if (from >= 0) numbers[at + from] = Math.min(numbers[at + from], numbers[otherAt + from]);
+  }
+
+  #startOf(cell: number): number {
+    return this.#cells.numbers[cell * this.#columns.width + column.start];
+  }
+
+  #endOf(cell: number): number {
+    return this.#cells.numbers[cell * this.#columns.width + column.end];
+  }
+
+  #isOver(at: number): boolean {
+    return (this.#cells.numbers[at + column.flags] & overFlag) !== 0;
+  }
+
+  #setOver(at: number, isOver: boolean): void {
+    const { numbers } = this.#cells;
+    numbers[at + column.flags] = (numbers[at + column.flags] & timingFlags) + (isOver ? overFlag : 0);
+  }
+
+  #open(id: KeyId, key: Key, hash: number, start: number, end: number): number {
+    const cells = this.#cells;
+    const cell = cells.add(id, key, hash);
+    const { numbers, objects, objectWidth } = cells;
+    const at = cell * this.#columns.width;
+    numbers[at + column.start] = start;
+    numbers[at + column.end] = end;
+    numbers[at + column.flags] = end <= this.#watermark ? overFlag : 0;
+    this.#aggregate.reset(numbers, at + this.#columns.accumulator, objects, cell * objectWidth);
     this.#file(cell);
     return cell;
   }
 
-  #make(row: number, id: KeyId, key: Key): Cell {
-    const { numbers } = this.#aggregate;
-    return {
-      row,
-      id,
-      key,
-      start: NaN,
-      end: NaN,
-      records: 0,
-      arrived: NaN,
-      from: Infinity,
-      latest: -Infinity,
-      said: 0,
-      standing: null,
-      isOver: false,
-      numbers: new Float64Array(numbers),
-      objects: [],
-      saidNumbers: this.#panes === "retracting" ? new Float64Array(numbers) : noNumbers,
-      saidObjects: [],
-      event: { due: Infinity, timer: Infinity },
-      clock: { due: Infinity, timer: Infinity },
-    };
+  /** Puts a cell where records find it. */
+  #file(cell: number): void {
+    if (this.#assigner._tag === "Session") this.#sessions.add(cell);
+    else this.#windows.add(cell);
   }
 
-  /** Puts a cell among those of its key. */
-  #file(cell: Cell): void {
-    const all = this.#cells.get(cell.id);
-    if (all === undefined) {
-      this.#cells.set(cell.id, [cell]);
-      return;
-    }
-    let place = all.length;
-    while (
-      place > 0 &&
-      (all[place - 1].end > cell.end || (all[place - 1].end === cell.end && all[place - 1].start > cell.start))
-    ) place--;
-    all.splice(place, 0, cell);
+  #remove(cell: number): void {
+    if (this.#assigner._tag === "Session") this.#sessions.remove(cell);
+    else this.#windows.remove(cell);
+    this.#turns.forget(cell);
+    this.#clockTurns.forget(cell);
+    this.#cells.remove(cell);
   }
 
-  #remove(cell: Cell): void {
-    const all = this.#cells.get(cell.id)!;
-    if (all.length === 1) this.#cells.delete(cell.id);
-    else all.splice(all.indexOf(cell), 1);
-    cell.event.timer = cell.clock.timer = NaN;
-    this.#changed.delete(cell);
-    if (this.#stored.delete(cell.row)) this.#removed.push(cell.row);
-  }
-
-  #add(cell: Cell, value: unknown, time: number, now: number): void {
-    this.#aggregate.add(cell.numbers, 0, cell.objects, 0, value, time);
-    if (cell.records++ === 0) cell.arrived = now;
-    cell.from = Math.min(cell.from, Math.max(time, this.#watermark));
-    if (!(time <= cell.latest)) cell.latest = time;
-    this.#changed.add(cell);
-    const condition = this.#conditionOf(cell);
-    if (condition !== null && isMet(condition, cell, this.#watermark, now)) {
-      this.#fire(cell, cell.end > this.#watermark ? "early" : "late", false);
+  #add(cell: number, value: unknown, time: number): void {
+    const { numbers, objects, objectWidth } = this.#cells;
+    const { arrived, from, latest, accumulator, width } = this.#columns;
+    const at = cell * width;
+    this.#aggregate.add(numbers, at + accumulator, objects, cell * objectWidth, value, time);
+    const { now } = this.#context;
+    if (arrived >= 0 && numbers[at + column.records] === 0) numbers[at + arrived] = now;
+    if (from >= 0) numbers[at + from] = Math.min(numbers[at + from], Math.max(time, this.#watermark));
+    if (latest >= 0 && !(time <= numbers[at + latest])) numbers[at + latest] = time;
+    numbers[at + column.records]++;
+    this.#cells.touch(cell);
+    const condition = this.#conditionOf(at);
+    if (condition !== null && isMet(condition, this.#paneOf(at), this.#watermark, now)) {
+      this.#fire(cell, numbers[at + column.end] > this.#watermark ? "early" : "late", false);
     }
     this.#schedule(cell, this.#watermark);
   }
 
   /** What fires the next pane of a cell, besides its end; null for nothing. */
-  #conditionOf(cell: Cell): ConditionRule | null {
+  #conditionOf(at: number): ConditionRule | null {
     const trigger = this.#trigger;
-    if (trigger._tag === "AtWatermark") return cell.isOver ? trigger.late : trigger.early;
-    return trigger._tag === "Once" && cell.said > 0 ? null : trigger.condition;
+    if (trigger._tag === "AtWatermark") return this.#isOver(at) ? trigger.late : trigger.early;
+    return trigger._tag === "Once" && this.#cells.numbers[at + column.said] > 0 ? null : trigger.condition;
   }
 
-  /** Sets a cell's timers: to the next instant after `after` at which it may have something to say. */
-  #schedule(cell: Cell, after: number): void {
-    const condition = this.#conditionOf(cell);
-    const closing = this.#assigner._tag === "Global" ? endOfTime : cell.end + this.#lateness;
-    let due = this.#trigger._tag === "AtWatermark" && !cell.isOver ? Math.min(cell.end, closing) : closing;
-    if (condition !== null) due = Math.min(due, nextEventTime(condition, cell, after));
-    cell.event.due = due;
-    setTimer(this.#timers, cell, cell.event);
+  /** The pane of a cell, until the next one is asked for. */
+  #paneOf(at: number): Pane {
+    const { numbers } = this.#cells;
+    const { arrived, from } = this.#columns;
+    const pane = this.#pane;
+    pane.records = numbers[at + column.records];
+    if (arrived >= 0) pane.arrived = numbers[at + arrived];
+    if (from >= 0) pane.from = numbers[at + from];
+    return pane;
+  }
+
+  /** Sets a cell's turns: at the next instant after `after` at which it may have something to say. */
+  #schedule(cell: number, after: number): void {
+    const at = cell * this.#columns.width;
+    const condition = this.#conditionOf(at);
+    const end = this.#cells.numbers[at + column.end];
+    const closing = this.#assigner._tag === "Global" ? endOfTime : end + this.#lateness;
+    let due = this.#trigger._tag === "AtWatermark" && !this.#isOver(at) ? Math.min(end, closing) : closing;
+    if (condition !== null) due = Math.min(due, nextEventTime(condition, this.#paneOf(at), after));
+    this.#turns.set(cell, due);
     if (!this.#usesClock) return;
-    cell.clock.due = condition === null ? Infinity : nextProcessingTime(condition, cell, this.#context.now);
-    setTimer(this.#clockTimers, cell, cell.clock);
+    const clockDue = condition === null ? Infinity : nextProcessingTime(condition, this.#paneOf(at), this.#context.now);
+    this.#clockTurns.set(cell, clockDue);
   }
 
   #advance(watermark: number): void {
@@ -349,38 +416,41 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   /** Does what is due up to a watermark, in the order of time. */
   #reachAll(watermark: number): void {
     this.#watermark = watermark;
-    while (this.#timers.nextTime <= watermark && this.#timers.size > 0) {
-      const { time, item: cell } = this.#timers.pop()!;
-      if (!hasTurn(this.#timers, cell, cell.event, time)) continue;
+    for (let cell = this.#turns.take(watermark); cell >= 0; cell = this.#turns.take(watermark)) {
+      const { time } = this.#turns;
       this.#emit.due(time);
       this.#reach(cell, time);
     }
   }
 
   /** Does what is due of a cell at an instant of event time. */
-  #reach(cell: Cell, time: number): void {
-    if (time >= cell.end + this.#lateness) {
+  #reach(cell: number, time: number): void {
+    const at = cell * this.#columns.width;
+    const end = this.#endOf(cell);
+    if (time >= end + this.#lateness) {
       this.#close(cell, this.#lateness === 0 ? "on-time" : "late");
       return;
     }
-    if (this.#trigger._tag === "AtWatermark" && !cell.isOver && time >= cell.end) {
-      if (cell.records > 0 || this.#trigger.onTimeAlways) this.#fire(cell, "on-time", false);
-      cell.isOver = true;
-      this.#changed.add(cell);
+    const trigger = this.#trigger;
+    if (trigger._tag === "AtWatermark" && !this.#isOver(at) && time >= end) {
+      if (this.#cells.numbers[at + column.records] > 0 || trigger.onTimeAlways) this.#fire(cell, "on-time", false);
+      this.#setOver(at, true);
+      this.#cells.touch(cell);
     } else {
-      const condition = this.#conditionOf(cell);
-      if (condition !== null && isMet(condition, cell, time, this.#context.now)) {
-        this.#fire(cell, time < cell.end ? "early" : time === cell.end ? "on-time" : "late", false);
+      const condition = this.#conditionOf(at);
+      if (condition !== null && isMet(condition, this.#paneOf(at), time, this.#context.now)) {
+        this.#fire(cell, time < end ? "early" : time === end ? "on-time" : "late", false);
       }
     }
     this.#schedule(cell, time);
   }
 
   /** Says the last of a cell, and forgets it. */
-  #close(cell: Cell, timing: Timing): void {
+  #close(cell: number, timing: Timing): void {
     const trigger = this.#trigger;
-    const isDue = trigger._tag === "AtWatermark" && !cell.isOver && trigger.onTimeAlways;
-    if (cell.records > 0 || isDue) this.#fire(cell, timing, true);
+    const at = cell * this.#columns.width;
+    const isDue = trigger._tag === "AtWatermark" && !this.#isOver(at) && trigger.onTimeAlways;
+    if (this.#cells.numbers[at + column.records] > 0 || isDue) this.#fire(cell, timing, true);
     this.#remove(cell);
   }
 
@@ -388,145 +458,108 @@ export class KeyedWindowOperator implements Receiver, Stateful {
   #end(): void {
     const before = this.#watermark;
     const isAtWatermark = this.#trigger._tag === "AtWatermark";
-    const turnOf = ({ end }: Cell): number => isAtWatermark && end > before ? end : end + this.#lateness;
-    const all = [...this.#cells.values()].flat().sort((a, b) => turnOf(a) - turnOf(b) || a.row - b.row);
+    const turnOf = (cell: number): number => {
+      const end = this.#endOf(cell);
+      return isAtWatermark && end > before ? end : end + this.#lateness;
+    };
+    const rowOf = (cell: number): number => this.#cells.rowOf(cell);
+    const all = this.#cells.all().sort((a, b) => turnOf(a) - turnOf(b) || rowOf(a) - rowOf(b));
     this.#watermark = endOfTime;
     for (const cell of all) {
       this.#emit.due(turnOf(cell));
-      this.#close(cell, cell.end > before ? "on-time" : "late");
+      this.#close(cell, this.#endOf(cell) > before ? "on-time" : "late");
     }
   }
 
   /** Fires what waited for the clock. */
   #tick(now: number): void {
-    while (this.#clockTimers.nextTime <= now && this.#clockTimers.size > 0) {
-      const { time, item: cell } = this.#clockTimers.pop()!;
-      if (!hasTurn(this.#clockTimers, cell, cell.clock, time)) continue;
-      const condition = this.#conditionOf(cell);
-      if (condition !== null && isMet(condition, cell, this.#watermark, now)) {
-        this.#fire(cell, cell.end > this.#watermark ? "early" : "late", false);
+    for (let cell = this.#clockTurns.take(now); cell >= 0; cell = this.#clockTurns.take(now)) {
+      const at = cell * this.#columns.width;
+      const condition = this.#conditionOf(at);
+      if (condition !== null && isMet(condition, this.#paneOf(at), this.#watermark, now)) {
+        this.#fire(cell, this.#endOf(cell) > this.#watermark ? "early" : "late", false);
       }
       this.#schedule(cell, this.#watermark);
     }
   }
 
-  #fire(cell: Cell, timing: Timing, final: boolean): void {
-    const time = this.#assigner._tag === "Global" ? cell.latest : cell.end - 1;
-    const window: Window = { start: cell.start, end: cell.end };
-    const value = this.#aggregate.result(cell.numbers, 0, cell.objects, 0);
-    const pane = cell.said;
+  #fire(cell: number, timing: Timing, final: boolean): void {
+    const { numbers, objects, objectWidth } = this.#cells;
+    const { arrived, from, accumulator, width } = this.#columns;
+    const at = cell * width;
+    const key = this.#cells.keyOf(cell);
+    const value = this.#aggregate.result(numbers, at + accumulator, objects, cell * objectWidth);
+    const pane = numbers[at + column.said];
     if (this.#panes === "retracting") {
       this.#retract(cell);
-      this.#emit.change(cell.key, window, value, pane, timing, final, "add", time);
+      this.#emit.change(key, this.#windowOf(at), value, pane, timing, final, "add", this.#timeOf(at));
       this.#remember(cell);
     } else {
-      this.#emit.result(cell.key, window, value, pane, timing, final, time);
+      this.#emit.result(key, this.#windowOf(at), value, pane, timing, final, this.#timeOf(at));
     }
-    cell.said++;
-    cell.standing = timing;
-    cell.records = 0;
-    cell.arrived = NaN;
-    cell.from = Infinity;
-    if (this.#panes === "discarding") this.#aggregate.reset(cell.numbers, 0, cell.objects, 0);
-    this.#changed.add(cell);
+    numbers[at + column.said]++;
+    numbers[at + column.flags] = (numbers[at + column.flags] & overFlag) + timings.indexOf(timing);
+    numbers[at + column.records] = 0;
+    if (arrived >= 0) numbers[at + arrived] = NaN;
+    if (from >= 0) numbers[at + from] = Infinity;
+    if (this.#panes === "discarding") {
+      this.#aggregate.reset(numbers, at + accumulator, objects, cell * objectWidth);
+    }
+    this.#cells.touch(cell);
+  }
+
+  #windowOf(at: number): Window {
+    const { numbers } = this.#cells;
+    return { start: numbers[at + column.start], end: numbers[at + column.end] };
+  }
+
+  /** The event time of a result. */
+  #timeOf(at: number): number {
+    const { latest } = this.#columns;
+    const { numbers } = this.#cells;
+    return latest >= 0 ? numbers[at + latest] : numbers[at + column.end] - 1;
   }
 
   /** Takes back the result that stands, if any. */
-  #retract(cell: Cell): void {
-    if (cell.standing === null) return;
-    const time = this.#assigner._tag === "Global" ? cell.latest : cell.end - 1;
-    const value = this.#aggregate.result(cell.saidNumbers, 0, cell.saidObjects, 0);
-    const window: Window = { start: cell.start, end: cell.end };
-    this.#emit.change(cell.key, window, value, cell.said - 1, cell.standing, false, "retract", time);
-    cell.standing = null;
-    this.#changed.add(cell);
+  #retract(cell: number): void {
+    const { numbers, objects, objectWidth } = this.#cells;
+    const { stated, width } = this.#columns;
+    const at = cell * width;
+    const standing = timings[numbers[at + column.flags] & timingFlags];
+    if (standing === null) return;
+    const { objects: { length } } = this.#aggregate;
+    const value = this.#aggregate.result(numbers, at + stated, objects, cell * objectWidth + length);
+    const pane = numbers[at + column.said] - 1;
+    const key = this.#cells.keyOf(cell);
+    this.#emit.change(key, this.#windowOf(at), value, pane, standing, false, "retract", this.#timeOf(at));
+    numbers[at + column.flags] &= overFlag;
+    this.#cells.touch(cell);
   }
 
   /** Keeps the accumulator as it is now, so that what it answers can be taken back. */
-  #remember(cell: Cell): void {
-    cell.saidNumbers.set(cell.numbers);
-    this.#aggregate.objects.forEach((codec, j) => cell.saidObjects[j] = codec.decode(codec.encode(cell.objects[j])));
+  #remember(cell: number): void {
+    const { numbers, objects, objectWidth } = this.#cells;
+    const { accumulator, stated, width } = this.#columns;
+    const { numbers: count, objects: codecs } = this.#aggregate;
+    const at = cell * width;
+    for (let c = 0; c < count; c++) numbers[at + stated + c] = numbers[at + accumulator + c];
+    const objectsAt = cell * objectWidth;
+    for (let j = 0; j < codecs.length; j++) {
+      objects[objectsAt + codecs.length + j] = codecs[j].decode(codecs[j].encode(objects[objectsAt + j]));
+    }
   }
 
   takeDeltas(partition: number, into: Array<Delta>): void {
-    if (this.#changed.size === 0 && this.#removed.length === 0) return;
-    const changed = Map.groupBy(this.#changed, ({ row }) => namespaceOf(row));
-    const removed = Map.groupBy(this.#removed, namespaceOf);
-    for (const namespace of new Set([...changed.keys(), ...removed.keys()])) {
-      into.push(this.#delta(partition, namespace, changed.get(namespace) ?? [], removed.get(namespace) ?? []));
-    }
-    this.#changed.clear();
-    this.#removed = [];
+    this.#cells.takeDeltas(this.name, partition, into);
   }
-
-  #delta(partition: number, namespace: number, changed: ReadonlyArray<Cell>, removed: ReadonlyArray<number>): Delta {
-    const { numbers: accumulatorWidth, objects: codecs } = this.#aggregate;
-    const keepsSaid = this.#panes === "retracting";
-    const width = headerWidth + accumulatorWidth * (keepsSaid ? 2 : 1);
-    const numbers = new Float64Array(changed.length * width);
-    const objects = changed.map((cell, k) => {
-      const at = k * width;
-      const flags = timings.indexOf(cell.standing) + (cell.isOver ? overFlag : 0);
-      numbers.set([cell.start, cell.end, cell.records, cell.arrived, cell.from, cell.latest, cell.said, flags], at);
-      numbers.set(cell.numbers, at + headerWidth);
-      const row: Array<unknown> = [cell.key];
-      codecs.forEach((codec, j) => row.push(codec.encode(cell.objects[j])));
-      if (keepsSaid) {
-        numbers.set(cell.saidNumbers, at + headerWidth + accumulatorWidth);
-        // What it said is worth keeping only while it stands.
-        if (cell.standing !== null) codecs.forEach((codec, j) => row.push(codec.encode(cell.saidObjects[j])));
-      }
-      this.#stored.add(cell.row);
-      return row;
-    });
-    return {
-      table: this.name,
-      partition,
-      namespace,
-      dropped: false,
-      firstNewRow: 0,
-      newKeys: [], // rows come and go one by one, so each brings its key as its first object
-      rows: Uint32Array.from(changed, ({ row }) => row % namespaceRowsMax),
-      width,
-      numbers,
-      objects,
-      removed: Uint32Array.from(removed, (row) => row % namespaceRowsMax),
-    };
-  }
-
-  /** The cells that deltas have brought back, by row; filed once all have been applied. */
-  readonly #restored = new Map<number, Cell>();
 
   applyDelta(delta: Delta): void {
-    const { numbers: accumulatorWidth, objects: codecs } = this.#aggregate;
-    const first = delta.namespace * namespaceRowsMax;
-    for (const one of delta.removed) {
-      this.#restored.delete(first + one);
-      this.#stored.delete(first + one);
-    }
-    delta.rows.forEach((one, k) => {
-      const row = first + one;
-      const [key, ...objects] = delta.objects[k];
-      const cell = this.#restored.get(row) ?? this.#make(row, keyId(key as Key), key as Key);
-      this.#restored.set(row, cell);
-      const at = k * delta.width;
-      const [start, end, records, arrived, from, latest, said, flags] = delta.numbers.subarray(at, at + headerWidth);
-      Object.assign(cell, { start, end, records, arrived, from, latest, said });
-      cell.standing = timings[flags % overFlag];
-      cell.isOver = flags >= overFlag;
-      cell.numbers.set(delta.numbers.subarray(at + headerWidth, at + headerWidth + accumulatorWidth));
-      cell.saidNumbers.set(delta.numbers.subarray(at + headerWidth + accumulatorWidth, at + delta.width));
-      codecs.forEach((codec, j) => {
-        cell.objects[j] = codec.decode(objects[j]);
-        if (objects.length > codecs.length) cell.saidObjects[j] = codec.decode(objects[codecs.length + j]);
-      });
-      this.#stored.add(row);
-    });
+    this.#cells.applyDelta(delta);
   }
 
   snapshot(): unknown {
     const { emitted, counters } = this.#emit;
-    return { watermark: this.#watermark, emitted, nextRow: this.#nextRow, counters: { ...counters } };
+    return { watermark: this.#watermark, emitted, nextRow: this.#cells.nextRow, counters: { ...counters } };
   }
 
   restore(snapshot: unknown): void {
@@ -537,46 +570,21 @@ export class KeyedWindowOperator implements Receiver, Stateful {
       counters: Counters;
     };
     this.#watermark = watermark;
-    this.#nextRow = nextRow;
     Object.assign(this.#emit.counters, counters);
     this.#emit.reach(emitted);
-    for (const cell of this.#restored.values()) {
+    this.#cells.restore(nextRow);
+    for (const cell of this.#cells.all()) {
       this.#file(cell);
       this.#schedule(cell, watermark);
     }
-    this.#restored.clear();
   }
 }
 
-const noNumbers = new Float64Array(0);
+const noSpans: ReadonlyArray<Window> = [];
 
-/** The first of some cells, which are in the order of their ends, that does not end before an instant. */
-const firstEndingFrom = (cells: ReadonlyArray<Cell>, instant: number): number => {
-  let low = 0;
-  let high = cells.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (cells[middle].end >= instant) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-};
-
-/** Sees to it that a timer goes off by the time of a cell's turn. */
-const setTimer = (timers: TimerHeap<Cell>, cell: Cell, turn: Turn): void => {
-  if (!(turn.due < turn.timer)) return;
-  turn.timer = turn.due;
-  timers.push({ time: turn.due, id: cell.row, item: cell });
-};
-
-/** Whether it is a cell's turn, now that a timer has gone off. If that was too early, another is set. */
-const hasTurn = (timers: TimerHeap<Cell>, cell: Cell, turn: Turn, time: number): boolean => {
-  if (turn.timer !== time) return false;
-  turn.timer = Infinity;
-  if (turn.due === time) return true;
-  setTimer(timers, cell, turn);
-  return false;
-};
+/** Windows by ascending end, then start. */
+const inOrder = (windows: ReadonlyArray<Window>): ReadonlyArray<Window> =>
+  windows.length === 1 ? windows : [...windows].sort((a, b) => a.end - b.end || a.start - b.start);
 
 /** The lesser of two numbers, either of which may be missing. */
 const leastOf = (a: number, b: number): number => Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.min(a, b);
