@@ -12,8 +12,9 @@ export interface RowInstant {
    * - `"event"`: the time of the event that the row comes of, and it can be said when that event comes
    * - `"window-end"`: the end of a window, and it can be said when the watermark is there
    * - `"clock-window-end"`: the same, of a window by the clock
+   * - `"unknown"`: the row does not tell
    */
-  readonly is: "event" | "window-end" | "clock-window-end";
+  readonly is: "event" | "window-end" | "clock-window-end" | "unknown";
   /** In epoch milliseconds. */
   readonly of: (row: unknown) => number;
 }
