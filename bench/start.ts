@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { type Spread, spread } from "./measure/spread.ts";
 
 const programs = {
   "empty module": "empty.ts",
@@ -44,12 +45,6 @@ const timed = async (program: string, isCold: boolean): Promise<number> => {
   return millis;
 };
 
-const spread = (numbers: ReadonlyArray<number>) => ({
-  median: numbers.toSorted((a, b) => a - b)[numbers.length >> 1],
-  min: Math.min(...numbers),
-  max: Math.max(...numbers),
-});
-
 const isJson = Deno.args.includes("--json");
 const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 9);
 const variants = Object.entries(programs).flatMap(([name, program]) =>
@@ -74,7 +69,7 @@ if (isJson) {
   console.log(JSON.stringify({ deno: Deno.version.deno, rounds, report }, null, 2));
 } else {
   for (const { program, cold, millis, ratioToEmpty } of report) {
-    const from = ({ median, min, max }: ReturnType<typeof spread>, digits: number) =>
+    const from = ({ median, min, max }: Spread, digits: number) =>
       `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
     console.log(
       `${(program + (cold ? ", cold" : "")).padEnd(32)}${from(millis, 0).padEnd(20)} ms,  ${
