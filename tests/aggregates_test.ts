@@ -153,6 +153,7 @@ const differentValues = (items: ReadonlyArray<Item>): number =>
 const boundaries = [-1, 0, 2.5, 1e6];
 const asked = [0.5, 0, 0.99, 1, 0.25];
 const id = ({ id }: Item): string => id;
+const isOdd = ({ k }: Item): boolean => k % 2 !== 0;
 
 const subjects: Readonly<Record<string, Subject>> = {
   count: { aggregate: Aggregate.count, check: exactly((items) => items.length) },
@@ -211,6 +212,14 @@ const subjects: Readonly<Record<string, Subject>> = {
   distinct: {
     aggregate: Aggregate.distinct(({ mixed }: Item) => mixed, { atMost: 6 }),
     check: exactly((items) => ({ count: Math.min(differentValues(items), 6), exact: differentValues(items) <= 6 })),
+  },
+  where: {
+    aggregate: Aggregate.where(isOdd, Aggregate.sum(({ k }: Item) => k), null),
+    check: exactly((items) => items.some(isOdd) ? sumOf(items.filter(isOdd).map(({ k }) => k)) : null),
+  },
+  whereWithObjects: {
+    aggregate: Aggregate.where(isOdd, Aggregate.first(id, Schema.String), "none"),
+    check: exactly((items) => items.filter(isOdd).toSorted((a, b) => a.at - b.at)[0]?.id ?? "none"),
   },
   // So few registers that most cases are past the hashes; what they answer then is a matter of its own, further down.
   approxDistinct: {
@@ -307,6 +316,29 @@ for (const [name, subject] of all) {
       check(accumulator.answer(), items);
       accumulator.assertNeighboursUntouched();
     })));
+
+  if (aggregate.addAll !== undefined) {
+    const addAll = aggregate.addAll;
+
+    // records        a b c d e
+    // rows             b   d e
+    // accumulators     1   0 1    0: d, 1: b e
+    Deno.test(`${name} of records that are added at once is that of records that are added one by one`, () =>
+      fc.assert(fc.property(anyItems, fc.infiniteStream(fc.nat(2)), fc.nat(2), (items, choices, left) => {
+        const width = aggregate.numbers + 2 * margin;
+        const together = new Float64Array(3 * width).fill(-7);
+        const alone = Array.from({ length: 3 }, (_, k) => {
+          aggregate.reset(together, k * width + margin, [], 0);
+          return new Accumulator(aggregate);
+        });
+        const rows = items.map((_, k) => k).filter((k) => k % 3 !== left);
+        const accumulators = rows.map(() => choices.next().value!);
+        const to = Math.max(rows.length - 1, 0);
+        addAll(together, margin, width, Uint32Array.from(accumulators), items, Uint32Array.from(rows), 1, to);
+        for (let k = 1; k < to; k++) alone[accumulators[k]].add([items[rows[k]]], at);
+        assert.deepEqual([...together], alone.flatMap(({ numbers }) => [...numbers]));
+      })));
+  }
 
   // records   a b c d e f g
   // parts     a b|c d e||f g
@@ -769,6 +801,8 @@ Deno.test("state of one aggregate is not read by another, nor by the same with o
     Aggregate.mean(x),
     Aggregate.min(x),
     Aggregate.max(x),
+    Aggregate.where(() => true, Aggregate.count, 0),
+    Aggregate.where(() => true, Aggregate.sum(x), 0),
     Aggregate.variance(x),
     Aggregate.first(x, Schema.Number),
     Aggregate.first(String, Schema.String),

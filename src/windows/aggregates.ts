@@ -24,3 +24,4 @@ export { quantiles } from "./aggregates/quantiles.ts";
 export { rate } from "./aggregates/rate.ts";
 export type { StateSchema } from "./aggregates/state-schema.ts";
 export { bottomN, topN } from "./aggregates/top-n.ts";
+export { where } from "./aggregates/where.ts";

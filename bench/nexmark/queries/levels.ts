@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Aggregate } from "@weir/streams";
 import type { Bid } from "../event.ts";
 
 /** Where the second level begins, in cents. */
@@ -18,24 +17,3 @@ export const isRank1 = ({ price }: Bid): boolean => price < secondFrom;
 export const isRank2 = ({ price }: Bid): boolean => price >= secondFrom && price < thirdFrom;
 /** Whether a bid is on the highest level. */
 export const isRank3 = ({ price }: Bid): boolean => price >= thirdFrom;
-
-/** An aggregate of only the records that a predicate holds for. */
-export const where = <A, B, M extends Aggregate.Merges | Aggregate.CannotMerge>(
-  holds: (value: A) => boolean,
-  aggregate: Aggregate.Aggregate<A, B, M>,
-): Aggregate.Aggregate<A, B, M> => {
-  const { merging, numbers, objects, reset, merge, result } = aggregate;
-  return {
-    "~weir/Aggregate": true,
-    merging,
-    fingerprint: `where(${aggregate.fingerprint})`,
-    numbers,
-    objects,
-    reset,
-    add: (n, i, o, j, value, timestamp) => {
-      if (holds(value)) aggregate.add(n, i, o, j, value, timestamp);
-    },
-    merge,
-    result,
-  };
-};

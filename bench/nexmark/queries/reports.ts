@@ -7,7 +7,7 @@ import { Aggregate, Flow, Window } from "@weir/streams";
 import type { Bid } from "../event.ts";
 import { type NexmarkQuery, query } from "../query.ts";
 import { bids } from "./bids.ts";
-import { isRank1, isRank2, isRank3, where } from "./levels.ts";
+import { isRank1, isRank2, isRank3 } from "./levels.ts";
 
 /** What stands for a day. */
 const day = Window.tumbling("10 minutes");
@@ -17,21 +17,27 @@ const atMost = 10_000_000;
 
 const bidders = Aggregate.distinct(({ bidder }: Bid) => bidder, { atMost });
 const auctions = Aggregate.distinct(({ auction }: Bid) => auction, { atMost });
+const nobody = { count: 0, exact: true };
+
+/** How many bids there are, and how many of each level of price. */
+const counts = {
+  totalBids: Aggregate.count,
+  rank1Bids: Aggregate.where(isRank1, Aggregate.count, 0),
+  rank2Bids: Aggregate.where(isRank2, Aggregate.count, 0),
+  rank3Bids: Aggregate.where(isRank3, Aggregate.count, 0),
+};
 
 /** Bids by level of price, who made them, and for which auctions. */
 const statistics = {
-  totalBids: Aggregate.count,
-  rank1Bids: where(isRank1, Aggregate.count),
-  rank2Bids: where(isRank2, Aggregate.count),
-  rank3Bids: where(isRank3, Aggregate.count),
+  ...counts,
   totalBidders: bidders,
-  rank1Bidders: where(isRank1, bidders),
-  rank2Bidders: where(isRank2, bidders),
-  rank3Bidders: where(isRank3, bidders),
+  rank1Bidders: Aggregate.where(isRank1, bidders, nobody),
+  rank2Bidders: Aggregate.where(isRank2, bidders, nobody),
+  rank3Bidders: Aggregate.where(isRank3, bidders, nobody),
   totalAuctions: auctions,
-  rank1Auctions: where(isRank1, auctions),
-  rank2Auctions: where(isRank2, auctions),
-  rank3Auctions: where(isRank3, auctions),
+  rank1Auctions: Aggregate.where(isRank1, auctions, nobody),
+  rank2Auctions: Aggregate.where(isRank2, auctions, nobody),
+  rank3Auctions: Aggregate.where(isRank3, auctions, nobody),
 };
 
 /** The numbers of the statistics. */
@@ -95,10 +101,7 @@ export const q17: NexmarkQuery = query({
       Flow.window("auction-day", {
         assigner: day,
         aggregate: {
-          totalBids: Aggregate.count,
-          rank1Bids: where(isRank1, Aggregate.count),
-          rank2Bids: where(isRank2, Aggregate.count),
-          rank3Bids: where(isRank3, Aggregate.count),
+          ...counts,
           minPrice: Aggregate.min(({ price }: Bid) => price),
           maxPrice: Aggregate.max(({ price }: Bid) => price),
           sumPrice: Aggregate.sum(({ price }: Bid) => price),
