@@ -10,8 +10,9 @@
  * - `--queries=q0,q5`: which queries, else all
  * - `--rounds=3`: how often each is run at full speed, in alternation with the others
  * - `--seconds=4`: for about how long; or `--events=N`: over how many events
- * - `--latency-rounds=1 --latency-seconds=5 --rate=N`: how often and for how long results are timed, at how many events a
- *   second: else 50,000, or half of what the query can take where that is less. 0 rounds: not at all
+ * - `--rate=N`: at how many events a second results are timed: else 50,000, or half of what the query can take where that is
+ *   less; `--latency-rounds=1 --latency-warmup-seconds=2 --latency-seconds=5`: how often and for how long. 0 rounds: not at
+ *   all
  * - `--seed=1`: which events
  * - `--sink=none|file`: at full speed, whether rows are counted and dropped, or written to a file exactly once
  * - `--plot=bench/nexmark/results.svg`: where the picture goes, or `none`
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     events: { type: "string" },
     "latency-rounds": { type: "string", default: "1" },
     "latency-seconds": { type: "string", default: "5" },
+    "latency-warmup-seconds": { type: "string", default: "2" },
     rate: { type: "string" },
     seed: { type: "string", default: "1" },
     sink: { type: "string", default: "none" },
@@ -69,6 +71,7 @@ const chosen = values.queries === undefined
 const rounds = numberOf("rounds", 1);
 const latencyRounds = numberOf("latency-rounds", 0);
 const latencySeconds = numberOf("latency-seconds", 0.1);
+const latencyWarmUpSeconds = numberOf("latency-warmup-seconds", 0);
 const seconds = numberOf("seconds", 0.1);
 const seed = numberOf("seed", 0);
 if (values.sink !== "none" && values.sink !== "file") {
@@ -79,8 +82,6 @@ if (values.sink !== "none" && values.sink !== "file") {
 const trialEvents = 300_000;
 /** How many events warm a process up. */
 const warmUpEvents = 300_000;
-/** For how long results do not count while events come at a rate. */
-const latencyWarmUpSeconds = 2;
 /** The rate at which results are timed, where the query can take twice as much. */
 const rateDefault = 50_000;
 /** How much is checked: a thousand seconds of event time, so that even the windows of ten minutes end. */
