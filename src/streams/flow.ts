@@ -108,16 +108,28 @@ export const map = <A, B>(
 (self) => toFlow({ _tag: "Map", input: nodeOf(self), f: f as (value: unknown) => unknown });
 
 /**
- * Keeps the values that a predicate holds for.
+ * Keeps the values that a predicate holds for. Where the predicate says of which type a value is then (`value is B`), the
+ * flow is one of those.
  *
  * @example
  * ```ts
  * import { Flow, Source } from "@weir/streams";
  *
- * const long = Flow.from(Source.array("words", ["a", "stream"])).pipe(Flow.filter((word) => word.length > 3));
+ * const words = Flow.from(Source.array("words", ["a", "stream", null]));
+ * const long = words.pipe(
+ *   Flow.filter((word): word is string => word !== null),
+ *   Flow.filter((word) => word.length > 3),
+ * );
  * ```
  */
-export const filter = <A>(
+export const filter: {
+  <A, B extends A>(
+    predicate: (value: NoInfer<A>) => value is B,
+  ): <E, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<B, E, R, K, T, M, S>;
+  <A>(
+    predicate: (value: NoInfer<A>) => boolean,
+  ): <E, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<A, E, R, K, T, M, S>;
+} = <A>(
   predicate: (value: NoInfer<A>) => boolean,
 ): <E, R, K, T, M, S>(self: Flow<A, E, R, K, T, M, S>) => Flow<A, E, R, K, T, M, S> =>
 (self) => toFlow({ _tag: "Filter", input: nodeOf(self), f: predicate as (value: unknown) => boolean });

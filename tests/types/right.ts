@@ -306,3 +306,10 @@ export const acknowledging = Job.make({
     Flow.from(queue).pipe(Flow.to(Sink.console("queue"))),
   ],
 });
+
+// A predicate that says of which type a value is narrows the flow to it; any other leaves its type.
+const perhaps = Flow.from(Source.array("perhaps", ["a", null]));
+const certain = perhaps.pipe(Flow.filter((word): word is string => word !== null));
+isTrue<Equal<(typeof certain)["~weir/Flow"]["value"], string>>();
+const kept = perhaps.pipe(Flow.filter((word) => word === "a"));
+isTrue<Equal<(typeof kept)["~weir/Flow"]["value"], string | null>>();

@@ -11,7 +11,4 @@ import type { Events } from "../source.ts";
 export type Bids = Flow.Flow<Bid, never, never, Flow.NotKeyed, Flow.EventTime, Flow.Append, never>;
 
 /** Keeps the bids. */
-export const bids = (events: Events): Bids => {
-  const kept = events.pipe(Flow.filter((event) => event.kind === "bid"));
-  return kept as Bids;
-};
+export const bids = (events: Events): Bids => events.pipe(Flow.filter((event): event is Bid => event.kind === "bid"));
