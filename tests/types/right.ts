@@ -311,5 +311,5 @@ export const acknowledging = Job.make({
 const perhaps = Flow.from(Source.array("perhaps", ["a", null]));
 const certain = perhaps.pipe(Flow.filter((word): word is string => word !== null));
 isTrue<Equal<(typeof certain)["~weir/Flow"]["value"], string>>();
-const kept = perhaps.pipe(Flow.filter((word) => word === "a"));
+const kept = perhaps.pipe(Flow.filter((word) => word?.length === 1));
 isTrue<Equal<(typeof kept)["~weir/Flow"]["value"], string | null>>();
