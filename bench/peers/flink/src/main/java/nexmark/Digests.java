@@ -5,7 +5,8 @@ public final class Digests {
   private Digests() {}
 
   public static void main(String[] args) {
-    int digest = new Generator(Integer.parseInt(args[1])).digestOfEvents(Integer.parseInt(args[0]));
+    Generator generator = new Generator(Integer.parseInt(args[1]), Generator.EVENTS_PER_SECOND);
+    int digest = generator.digestOfEvents(Integer.parseInt(args[0]));
     System.out.println(Integer.toUnsignedString(digest));
   }
 }

@@ -39,22 +39,29 @@ final class Generator implements Serializable {
   private static final int TEXT_MIN = 3;
 
   private static final int SHUFFLE = 953;
-  private static final int EVENTS_PER_SECOND = 10_000;
+
+  /** How many events happen in a second of event time, unless another number is asked for. */
+  static final int EVENTS_PER_SECOND = 10_000;
+
   private static final int GROUP_SIZE = 1_000;
 
   /** 15 July 2015, 00:00 UTC. */
   private static final long FIRST_EVENT_TIME = 1_436_918_400_000L;
 
-  /** By how much an event's time is at most before that of one that came earlier. */
-  static final Duration OUT_OF_ORDER_BOUND = Duration.ofMillis(100);
-
   /** How many events it takes until so many auctions have opened as are in flight. */
   private static final int EVENTS_IN_FLIGHT = IN_FLIGHT_AUCTIONS * TOTAL_PROPORTION / AUCTION_PROPORTION;
 
   private final int seedWord;
+  private final int eventsPerSecond;
 
-  Generator(int seed) {
+  Generator(int seed, int eventsPerSecond) {
     seedWord = Chance.mix(seed);
+    this.eventsPerSecond = eventsPerSecond;
+  }
+
+  /** By how much an event's time is at most before that of one that came earlier. */
+  Duration outOfOrderBound() {
+    return Duration.ofMillis(((GROUP_SIZE - 1) * 1_000L + eventsPerSecond - 1) / eventsPerSecond);
   }
 
   /** Lets an event be event {@code n}. The person, auction or bid is a new object. */
@@ -78,8 +85,8 @@ final class Generator implements Serializable {
     }
   }
 
-  private static long timeOf(long number) {
-    return FIRST_EVENT_TIME + number * 1_000 / EVENTS_PER_SECOND;
+  private long timeOf(long number) {
+    return FIRST_EVENT_TIME + number * 1_000 / eventsPerSecond;
   }
 
   private static Person person(int word, long dateTime, int last) {
@@ -101,7 +108,7 @@ final class Generator implements Serializable {
     return Texts.CARD_DIGITS[Chance.below(Texts.CARD_DIGITS.length, Chance.drawOf(word, draw))];
   }
 
-  private static Auction auction(int word, int number, long dateTime, int last, int lastPerson) {
+  private Auction auction(int word, int number, long dateTime, int last, int lastPerson) {
     Auction auction = new Auction();
     int seller = Chance.below(HOT_SELLERS_RATIO, Chance.drawOf(word, 1)) > 0
         ? hot(lastPerson)

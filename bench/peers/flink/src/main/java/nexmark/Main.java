@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.ExecutionOptions;
 import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.configuration.PipelineOptions;
@@ -25,6 +26,7 @@ import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
 import org.apache.flink.runtime.util.EnvironmentInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 
 /**
  * Runs one query once, after a warm-up in the same process, and prints one line of JSON about it.
@@ -44,7 +46,8 @@ public final class Main {
       System.exit(2);
       return;
     }
-    Path folder = Files.createTempDirectory("nexmark-flink-");
+    Files.createDirectories(options.folder());
+    Path folder = Files.createTempDirectory(options.folder().toAbsolutePath(), "flink-");
     String line;
     try {
       line = run(options, folder);
@@ -90,7 +93,7 @@ public final class Main {
     config.set(TaskManagerOptions.NETWORK_MEMORY_MIN, MemorySize.ofMebiBytes(128));
     config.set(TaskManagerOptions.NETWORK_MEMORY_MAX, MemorySize.ofMebiBytes(128));
     config.set(TaskManagerOptions.CPU_CORES, (double) options.parallelism());
-    config.setString("io.tmp.dirs", folder.toString());
+    config.set(CoreOptions.TMP_DIRS, folder.toString());
     config.set(RestOptions.BIND_ADDRESS, "127.0.0.1");
     return config;
   }
@@ -100,18 +103,19 @@ public final class Main {
     Measure.reset();
     StreamExecutionEnvironment environment = new StreamExecutionEnvironment(config);
     environment.setParallelism(options.parallelism());
-    sink(Queries.named(options.query()).on(environment, new Generator(options.seed()), events), options, folder);
+    sink(Queries.named(options.query()).on(environment, new Generator(options.seed(), options.eventsPerSecond()), events), options, folder);
     JobGraph job = environment.getStreamGraph().getJobGraph();
     flink.submitJob(job).get();
     flink.requestJobResult(job.getJobID()).get().toJobExecutionResult(Main.class.getClassLoader());
-    Measure.Run run = Measure.end();
+    Measure.Run run = Measure.run();
     CheckpointStatsSnapshot checkpoints = flink.getExecutionGraph(job.getJobID()).get().getCheckpointStatsSnapshot();
     return json(options, events, run, checkpoints);
   }
 
   private static <R extends Row> void sink(DataStream<R> rows, Options options, Path folder) {
-    if (options.sink() == Options.SinkKind.FILE) rows.sinkTo(Sinks.files(folder));
-    else rows.sinkTo(new Sinks.Counting<>(options.check()));
+    boolean isWritten = options.sink() == Options.SinkKind.FILE;
+    rows.transform("rows", rows.getType(), new Counter<>(options.check(), isWritten))
+        .sinkTo(isWritten ? Sinks.files(folder) : new DiscardingSink<>());
   }
 
   private static String json(Options options, long events, Measure.Run run, CheckpointStatsSnapshot checkpoints)
@@ -131,6 +135,7 @@ public final class Main {
     decimal(out, "seconds", run.seconds());
     decimal(out, "eventsPerSecond", events / run.seconds());
     decimal(out, "cpuSeconds", run.cpuSeconds());
+    decimal(out, "secondsUntilJobEnds", run.secondsUntilJobEnds());
     number(out, "results", run.rows());
     if (options.check()) number(out, "digest", Integer.toUnsignedLong(run.digest()));
     number(out, "peakMemoryBytes", Measure.peakMemoryBytes());

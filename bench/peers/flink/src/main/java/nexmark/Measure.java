@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * What is measured of a run. All tasks of a run are threads of this process, so that what they count is kept here.
  *
- * <p>A run is taken to begin when a source is first asked for events, and to end with its job, whose last checkpoint is
- * then complete.
+ * <p>A run is taken to begin when a source is first asked for events, and to end when the last row has come to its sink.
+ * Then the job waits for its last checkpoint, which may begin up to an interval later; that is not counted against it.
  */
 final class Measure {
   private static final OperatingSystemMXBean SYSTEM =
@@ -22,9 +22,11 @@ final class Measure {
   private static final AtomicLong beganCpuNanos = new AtomicLong();
   private static final AtomicLong rows = new AtomicLong();
   private static final AtomicInteger digest = new AtomicInteger();
+  private static long endedNanos = 0;
+  private static long endedCpuNanos = 0;
 
   /** How long a run took, in seconds of the clock on the wall and of processors, and what came of it. */
-  record Run(double seconds, double cpuSeconds, long rows, int digest) {}
+  record Run(double seconds, double cpuSeconds, double secondsUntilJobEnds, long rows, int digest) {}
 
   private Measure() {}
 
@@ -39,17 +41,21 @@ final class Measure {
     if (beganNanos.compareAndSet(0, System.nanoTime())) beganCpuNanos.set(SYSTEM.getProcessCpuTime());
   }
 
-  /** Called by each task of a sink when it has seen all its rows. */
-  static void rowsEnd(long count, int sumOfDigests) {
+  /** Called in front of each task of a sink when it has seen all its rows; the last call counts. */
+  static synchronized void rowsEnd(long count, int sumOfDigests) {
     rows.addAndGet(count);
     digest.addAndGet(sumOfDigests);
+    endedNanos = System.nanoTime();
+    endedCpuNanos = SYSTEM.getProcessCpuTime();
   }
 
   /** Called when the job has ended. */
-  static Run end() {
+  static synchronized Run run() {
+    long began = beganNanos.get();
     return new Run(
-        (System.nanoTime() - beganNanos.get()) / 1e9,
-        (SYSTEM.getProcessCpuTime() - beganCpuNanos.get()) / 1e9,
+        (endedNanos - began) / 1e9,
+        (endedCpuNanos - beganCpuNanos.get()) / 1e9,
+        (System.nanoTime() - began) / 1e9,
         rows.get(),
         digest.get());
   }

@@ -1,5 +1,6 @@
 package nexmark;
 
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -10,11 +11,13 @@ record Options(
     int events,
     int warmup,
     int seed,
+    int eventsPerSecond,
     int parallelism,
     State state,
     long epochMillis,
     SinkKind sink,
-    boolean check) {
+    boolean check,
+    Path folder) {
 
   enum State {
     /** Objects in memory, of which each checkpoint writes all. */
@@ -31,11 +34,12 @@ record Options(
   }
 
   static final String USAGE =
-      "--query=q5 --events=N [--warmup=N] [--seed=1] [--parallelism=1] [--state=heap|rocksdb] [--epoch-millis=1000]"
-          + " [--sink=none|file] [--mode=throughput|check]";
+      "--query=q5 --events=N [--warmup=N] [--seed=1] [--events-per-second=10000] [--parallelism=1]"
+          + " [--state=heap|rocksdb] [--epoch-millis=1000] [--sink=none|file] [--mode=throughput|check] [--folder=.weir]";
 
   private static final Set<String> NAMES =
-      Set.of("query", "events", "warmup", "seed", "parallelism", "state", "epoch-millis", "sink", "mode", "json");
+      Set.of("query", "events", "warmup", "seed", "events-per-second", "parallelism", "state", "epoch-millis", "sink",
+          "mode", "folder", "json");
 
   static Options parse(String[] args) {
     Map<String, String> given = new HashMap<>();
@@ -54,10 +58,12 @@ record Options(
         Integer.parseInt(given.get("events")),
         Integer.parseInt(given.getOrDefault("warmup", "0")),
         Integer.parseInt(given.getOrDefault("seed", "1")),
+        Integer.parseInt(given.getOrDefault("events-per-second", "" + Generator.EVENTS_PER_SECOND)),
         Integer.parseInt(given.getOrDefault("parallelism", "1")),
         State.valueOf(given.getOrDefault("state", "heap").toUpperCase()),
         Long.parseLong(given.getOrDefault("epoch-millis", "1000")),
         SinkKind.valueOf(given.getOrDefault("sink", "none").toUpperCase()),
-        given.getOrDefault("mode", "throughput").equals("check"));
+        given.getOrDefault("mode", "throughput").equals("check"),
+        Path.of(given.getOrDefault("folder", ".weir")));
   }
 }

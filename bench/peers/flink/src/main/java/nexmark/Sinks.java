@@ -1,51 +1,17 @@
 package nexmark;
 
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.apache.flink.api.common.serialization.Encoder;
 import org.apache.flink.api.connector.sink2.Sink;
-import org.apache.flink.api.connector.sink2.SinkWriter;
-import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.connector.file.sink.FileSink;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 
 /** Where the rows of a query end. */
 final class Sinks {
   private Sinks() {}
-
-  /** Counts rows, and drops them; where they are to be checked, their digests are added up. */
-  record Counting<R extends Row>(boolean isDigested) implements Sink<R> {
-    private static final long serialVersionUID = 1;
-
-    @Override
-    public SinkWriter<R> createWriter(WriterInitContext context) {
-      return new SinkWriter<>() {
-        private final StringBuilder text = new StringBuilder();
-        private long count = 0;
-        private int sum = 0;
-
-        @Override
-        public void write(R row, Context context) {
-          count++;
-          if (!isDigested) return;
-          text.setLength(0);
-          row.json(text);
-          sum += Digest.of(text);
-        }
-
-        @Override
-        public void flush(boolean isEnd) {
-          if (!isEnd) return;
-          Measure.rowsEnd(count, sum);
-          count = 0;
-          sum = 0;
-        }
-
-        @Override
-        public void close() {}
-      };
-    }
-  }
 
   /** Files of lines, each of which is published with the checkpoint that its rows belong to. */
   static <R extends Row> Sink<R> files(Path folder) {
@@ -57,16 +23,13 @@ final class Sinks {
   private static final class Lines<R extends Row> implements Encoder<R> {
     private static final long serialVersionUID = 1;
 
-    private transient StringBuilder text;
+    private transient Json json;
 
     @Override
-    public void encode(R row, java.io.OutputStream stream) throws java.io.IOException {
-      if (text == null) text = new StringBuilder();
-      text.setLength(0);
-      row.json(text);
-      text.append('\n');
-      stream.write(text.toString().getBytes(StandardCharsets.UTF_8));
-      Measure.rowsEnd(1, 0);
+    public void encode(R row, OutputStream stream) throws IOException {
+      if (json == null) json = new Json();
+      row.json(json);
+      stream.write(json.text().append('\n').toString().getBytes(StandardCharsets.ISO_8859_1));
     }
   }
 }
