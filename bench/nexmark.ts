@@ -24,15 +24,13 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { canPin, measureInChild } from "./measure/child.ts";
+import { canPin, ChildFailure } from "./measure/child.ts";
+import { numberOption, refuse, wordOption } from "./measure/options.ts";
 import { latencyPanel, picture, ratePanel } from "./measure/pictures.ts";
-import type { Verdict } from "./nexmark/check.ts";
-import { defaultEventsPerSecond } from "./nexmark/generator.ts";
-import type { Latency } from "./nexmark/latency.ts";
 import { queries } from "./nexmark/queries.ts";
-import type { Recovery } from "./nexmark/recovery.ts";
 import { latencyTable, type QueryReport, reportOf, throughputTable } from "./nexmark/report.ts";
-import type { Throughput } from "./nexmark/throughput.ts";
+import { QueryRuns } from "./nexmark/query-runs.ts";
+import { sinkKinds } from "./nexmark/throughput.ts";
 
 const { values } = parseArgs({
   options: {
@@ -52,15 +50,7 @@ const { values } = parseArgs({
   },
 });
 
-const refuse = (message: string): never => {
-  console.error(message);
-  Deno.exit(2);
-};
-
-const numberOf = (option: keyof typeof values, min: number): number => {
-  const value = Number(values[option]);
-  return value >= min ? value : refuse(`--${option} takes a number from ${min} on: current value is ${values[option]}`);
-};
+const numberOf = (option: keyof typeof values, min: number): number => numberOption(values, option, min);
 
 const chosen = values.queries === undefined
   ? queries
@@ -74,160 +64,90 @@ const latencySeconds = numberOf("latency-seconds", 0.1);
 const latencyWarmUpSeconds = numberOf("latency-warmup-seconds", 0);
 const seconds = numberOf("seconds", 0.1);
 const seed = numberOf("seed", 0);
-if (values.sink !== "none" && values.sink !== "file") {
-  refuse(`--sink takes none or file: current value is ${values.sink}`);
-}
+const known = values.events === undefined ? null : numberOf("events", 1);
+const rate = values.rate === undefined ? null : numberOf("rate", 1);
+const sink = wordOption(values, "sink", sinkKinds);
 
-/** How many events tell about how fast a query is. */
-const trialEvents = 300_000;
-/** How many events warm a process up. */
-const warmUpEvents = 300_000;
-/** The rate at which results are timed, where the query can take twice as much. */
-const rateDefault = 50_000;
-/** How much is checked: a thousand seconds of event time, so that even the windows of ten minutes end. */
+/** How much is checked, unless `--events` says otherwise. */
 const checkEvents = 20_000;
-const checkEventsPerSecond = 20;
-/**
- * How many events there are in a second of event time while results are timed, where it is not as many as usual: windows of
- * ten minutes would not end within a run.
- */
-const latencyEventsPerSecond: Readonly<Record<string, number>> = { q15: 100, q16: 100, q17: 100 };
-/** What starting a process, and taking state down, adds to a measurement. */
-const startSeconds = 0.8;
-/** After how many times the expected duration a process is given up. */
-const patience = 10;
-const timeoutMillisMin = 60_000;
 
-const program = ["deno", "run", "-P=nexmark", "--no-prompt", "--quiet", "bench/nexmark/run-query.ts"];
 const sayProgress = (what: string): void => {
   if (Deno.stderr.isTerminal()) console.error(what);
 };
-const isPinnable = await canPin();
+const pinned = await canPin();
+const all = chosen.map((query) => new QueryRuns(query, { seed, sink, pinned }));
 
-const child = async <A>(
-  query: string,
-  mode: "throughput" | "latency" | "recovery" | "check",
-  options: Readonly<Record<string, string | number>>,
-  expectedSeconds: number,
-): Promise<A> => {
-  const args = Object.entries({ query, mode, seed, ...options }).map(([name, value]) => `--${name}=${value}`);
-  return await measureInChild([...program, ...args], {
-    pinned: isPinnable && mode === "throughput",
-    timeoutMillis: Math.max(timeoutMillisMin, expectedSeconds * patience * 1_000),
-  }) as A;
+/** Does one thing for each query. One that cannot be measured is said to be so, and left out from then on. */
+const forEach = async (what: string, measure: (runs: QueryRuns) => Promise<void>): Promise<void> => {
+  for (const runs of all) {
+    if (runs.hasFailed) continue;
+    sayProgress(`${runs.query.name}: ${what}`);
+    try {
+      await measure(runs);
+    } catch (error) {
+      if (!(error instanceof ChildFailure)) throw error;
+      runs.hasFailed = true;
+      console.error(`${runs.query.name}: ${error.message}`);
+    }
+  }
 };
 
 if (values.check) {
-  const events = values.events === undefined ? checkEvents : numberOf("events", 1);
-  const checked: Array<Verdict & { readonly query: string }> = [];
-  for (const { name } of chosen) {
-    const one = await child<Verdict & { readonly query: string }>(name, "check", {
-      events,
-      "events-per-second": checkEventsPerSecond,
-    }, 1);
-    checked.push(one);
-    const { ok, results, expectedResults, digest, expectedDigest, crashedAt } = one;
+  await forEach("is checked", async (runs) => {
+    const { ok, results, digest, expectedResults, expectedDigest, crashedAt } = await runs.check(known ?? checkEvents);
     console.log(
-      `${name}: ` + (ok ? `${results} rows, as the oracle says` : `${results} rows with digest ${digest}, where the ` +
-        `oracle has ${expectedResults} with ${expectedDigest}`) +
+      `${runs.query.name}: ` +
+        (ok
+          ? `${results} rows, as the oracle says`
+          : `${results} rows of digest ${digest}; the oracle: ${expectedResults} of ${expectedDigest}`) +
         (crashedAt === null ? "" : `, after a crash at event ${crashedAt}`),
     );
-  }
-  if (values.json) console.log(JSON.stringify({ check: checked }));
-  Deno.exit(checked.every(({ ok }) => ok) ? 0 : 1);
-}
-
-/** What is known of a query before it is measured. */
-interface Plan {
-  readonly query: typeof queries[number];
-  readonly events: number;
-  readonly expectedSeconds: number;
-  readonly throughput: Array<Throughput>;
-  readonly recovery: Array<Recovery>;
-  readonly latency: Array<Latency>;
-}
-
-const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
-
-const plans: Array<Plan> = [];
-for (const query of chosen) {
-  const known = values.events === undefined ? null : numberOf("events", 1);
-  sayProgress(`${query.name}: how fast it is, about`);
-  const trial = known ?? trialEvents;
-  const warmup = Math.min(trial, warmUpEvents);
-  const { eventsPerSecond } = known === null
-    ? await child<Throughput>(query.name, "throughput", { events: trial, warmup }, 2)
-    : { eventsPerSecond: rateDefault };
-  const events = known ?? roundUp(eventsPerSecond * seconds, 100_000);
-  plans.push({
-    query,
-    events,
-    expectedSeconds: events / eventsPerSecond,
-    throughput: [],
-    recovery: [],
-    latency: [],
   });
+  if (values.json) {
+    console.log(JSON.stringify({ check: all.flatMap(({ verdict }) => verdict === null ? [] : [verdict]) }));
+  }
+  Deno.exit(all.every(({ verdict }) => verdict?.ok === true) ? 0 : 1);
 }
 
-const estimateSeconds = plans.reduce(
-  (sum, { expectedSeconds }) =>
-    sum + rounds * (1.6 * expectedSeconds + 2 * startSeconds) +
-    latencyRounds * (latencyWarmUpSeconds + latencySeconds + 2 * startSeconds),
+await forEach("how many events it takes", (runs) => runs.chooseEvents(known ?? { seconds }));
+const expectedSeconds = all.reduce(
+  (sum, runs) =>
+    sum + rounds * runs.roundSeconds + latencyRounds * runs.latencySeconds(latencyWarmUpSeconds + latencySeconds),
   0,
 );
-if (values.events === undefined) {
-  console.error(`${plans.length} queries, ${rounds} rounds: about ${Math.ceil(estimateSeconds / 60)} minutes`);
+if (known === null) {
+  console.error(`${all.length} queries, ${rounds} rounds: about ${Math.ceil(expectedSeconds / 60)} minutes`);
 }
-
-for (let round = 1; round <= rounds; round++) {
-  for (const { query: { name }, events, expectedSeconds, throughput, recovery } of plans) {
-    sayProgress(`${name}: round ${round} of ${rounds}, ${events} events`);
-    const warmup = Math.min(events, warmUpEvents);
-    throughput.push(
-      await child<Throughput>(name, "throughput", { events, warmup, sink: values.sink }, expectedSeconds),
-    );
-    const recovered = await child<{ recovery: Recovery | null }>(name, "recovery", { events }, expectedSeconds);
-    if (recovered.recovery !== null) recovery.push(recovered.recovery);
-  }
-}
+for (let round = 1; round <= rounds; round++) await forEach(`round ${round} of ${rounds}`, (runs) => runs.round());
 for (let round = 1; round <= latencyRounds; round++) {
-  for (const { query: { name }, throughput, latency } of plans) {
-    const able = Math.min(...throughput.map(({ eventsPerSecond }) => eventsPerSecond));
-    const rate = values.rate === undefined ? Math.min(rateDefault, Math.floor(able / 2)) : numberOf("rate", 1);
-    sayProgress(`${name}: results at ${rate} events a second, round ${round} of ${latencyRounds}`);
-    const allSeconds = latencyWarmUpSeconds + latencySeconds;
-    latency.push(
-      await child<Latency>(name, "latency", {
-        events: Math.ceil(rate * allSeconds),
-        rate,
-        "warmup-seconds": latencyWarmUpSeconds,
-        "events-per-second": latencyEventsPerSecond[name] ?? defaultEventsPerSecond,
-      }, allSeconds),
-    );
-  }
+  await forEach(
+    `latency, round ${round} of ${latencyRounds}`,
+    (runs) => runs.latencyRound({ rate, warmUpSeconds: latencyWarmUpSeconds, seconds: latencySeconds }),
+  );
 }
 
-const reports: ReadonlyArray<QueryReport> = plans.map((plan) => reportOf(plan.query, plan.events, plan));
+const measured = all.filter(({ hasFailed }) => !hasFailed);
+const reports: ReadonlyArray<QueryReport> = measured.map((runs) => reportOf(runs));
 console.log(throughputTable(reports));
 if (latencyRounds > 0) console.log(`\n${latencyTable(reports)}`);
 
-if (values.plot !== "none") {
+if (values.plot !== "none" && reports.length > 0) {
   const labels = reports.map(({ query }) => query);
-  const rates = ratePanel(`Events per second${isPinnable ? ", on one core" : ""}`, labels, [
+  const rates = ratePanel(`Events per second${pinned ? ", on one core" : ""}`, labels, [
     { name: "Weir", rates: reports.map(({ eventsPerSecond }) => eventsPerSecond) },
   ]);
   const latencies = latencyPanel("From the instant an event is due", labels, [
     { name: "to its result inside the engine", quantiles: reports.map(({ latency }) => latency?.inside ?? null) },
     { name: "to the row in its file", quantiles: reports.map(({ latency }) => latency?.published ?? null) },
   ]);
-  const title = "Nexmark on Weir";
   const panels = latencyRounds > 0 ? [rates, latencies] : [rates];
   const words = `${throughputTable(reports)}\n\n${latencyTable(reports)}`;
-  await Deno.writeTextFile(values.plot, picture(title, words, panels));
+  await Deno.writeTextFile(values.plot, picture("Nexmark on Weir", words, panels));
   sayProgress(`drawn in ${values.plot}`);
 }
 if (values.json) {
-  const machine = { cores: navigator.hardwareConcurrency, pinned: isPinnable, deno: Deno.version.deno };
-  const settings = { rounds, seed, sink: values.sink, epochMillis: 1_000, latencyWarmUpSeconds, latencySeconds };
+  const machine = { cores: navigator.hardwareConcurrency, pinned, deno: Deno.version.deno };
+  const settings = { rounds, seed, sink, epochMillis: 1_000, latencyWarmUpSeconds, latencySeconds };
   console.log(JSON.stringify({ machine, settings, queries: reports }));
 }
+Deno.exit(measured.length === all.length ? 0 : 1);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Flow, Job, Sink } from "@weir/streams";
 import { TestHarness } from "@weir/streams/testing";
 import { Schedule } from "../bench/latency/schedule.ts";
+import { spread } from "../bench/measure/spread.ts";
 import { causesOf, noCause } from "../bench/nexmark/causes.ts";
 import { eventsOf } from "../bench/nexmark/generator.ts";
 import { rowsOf } from "../bench/nexmark/measured.ts";
@@ -76,23 +77,28 @@ interface Spread {
 
 const isSpread = ({ median, min, max }: Spread): boolean => 0 < min && min <= median && median <= max;
 
+Deno.test("of several rounds the figure is the median, with the least and the greatest", () => {
+  assert.deepEqual(spread([30, 10, 20]), { median: 20, min: 10, max: 30 });
+  assert.deepEqual(spread([40, 10, 20, 30]), { median: 25, min: 10, max: 40 });
+});
+
 Deno.test("the command prints every figure of each query, and draws them", async () => {
   await Deno.mkdir(".weir", { recursive: true });
   const folder = await Deno.makeTempDir({ dir: ".weir" });
   try {
     const plot = `${folder}/plot.svg`;
     const { code, out, error } = await command(
-      ...["--json", "--queries=q5,q14", "--events=40000", "--rounds=2", `--plot=${plot}`],
+      ...["--json", "--queries=q5,q14", "--events=40000", "--rounds=1", `--plot=${plot}`],
       ...["--rate=20000", "--latency-rounds=1", "--latency-seconds=0.5", "--latency-warmup-seconds=0.2"],
     );
     assert.equal(code, 0, error);
     const { machine, settings, queries } = JSON.parse(out.at(-1)!);
     assert.ok(machine.cores >= 1 && machine.deno === Deno.version.deno);
-    assert.deepEqual([settings.rounds, settings.seed, settings.sink], [2, 1, "none"]);
+    assert.deepEqual([settings.rounds, settings.seed, settings.sink], [1, 1, "none"]);
     assert.deepEqual(queries.map(({ query }: { query: string }) => query), ["q5", "q14"]);
     for (const one of queries) {
       assert.equal(one.events, 40_000);
-      assert.equal(one.rounds, 2);
+      assert.equal(one.rounds, 1);
       for (
         const figure of ["seconds", "eventsPerSecond", "cpuSeconds", "results", "peakMemoryBytes", "bytesPerEpoch"]
       ) {
@@ -102,8 +108,7 @@ Deno.test("the command prints every figure of each query, and draws them", async
       assert.equal(one.latency.rate, 20_000);
       assert.ok(one.latency.handedOver.samples > 0);
     }
-    const [q5, q14] = queries;
-    assert.equal(q5.results.min, q5.results.max);
+    const [, q14] = queries;
     const { inside, published } = q14.latency;
     assert.equal(inside.samples, published.samples);
     for (const { p50, p99, p999, max } of [inside, published]) {

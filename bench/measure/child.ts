@@ -12,6 +12,11 @@ export interface ChildOptions {
   readonly timeoutMillis: number;
 }
 
+/** That a process has given no measurement. */
+export class ChildFailure extends Error {
+  override readonly name = "ChildFailure";
+}
+
 /** Whether processes can be held to a core here. */
 export const canPin = async (): Promise<boolean> => {
   try {
@@ -37,7 +42,7 @@ export const measureInChild = async (
     const why = signal === "SIGKILL"
       ? `it took more than ${timeoutMillis / 1_000} s`
       : new TextDecoder().decode(stderr);
-    throw new Error(`Cannot measure with ${command.join(" ")}: ${why.trim()}`);
+    throw new ChildFailure(`Cannot measure with ${command.join(" ")}: ${why.trim()}`);
   }
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 };

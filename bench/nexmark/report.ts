@@ -32,23 +32,21 @@ export interface QueryReport {
 
 /** What was measured of a query. */
 export interface Rounds {
+  readonly query: { readonly name: string; readonly says: string };
+  readonly events: number;
   readonly throughput: ReadonlyArray<Throughput>;
   readonly recovery: ReadonlyArray<Recovery>;
   readonly latency: ReadonlyArray<Latency>;
 }
 
 /** Puts the rounds of a query together. */
-export const reportOf = (
-  { name, says }: { readonly name: string; readonly says: string },
-  events: number,
-  { throughput, recovery, latency }: Rounds,
-): QueryReport => {
+export const reportOf = ({ query, events, throughput, recovery, latency }: Rounds): QueryReport => {
   const over = (of: (one: Throughput) => number): Spread => spread(throughput.map(of));
   const epochs = throughput.flatMap(({ epochMillis }) => epochMillis === null ? [] : [epochMillis]);
   const byLatency = latency.toSorted((a, b) => (a.inside?.p99 ?? 0) - (b.inside?.p99 ?? 0));
   return {
-    query: name,
-    says,
+    query: query.name,
+    says: query.says,
     events,
     rounds: throughput.length,
     seconds: over((one) => one.seconds),
@@ -103,12 +101,26 @@ export const latencyTable = (reports: ReadonlyArray<QueryReport>): string => {
   const quantiles = (one: Latency["inside"]): ReadonlyArray<string> =>
     one === null ? ["", "", ""] : [inMillis(one.p50), inMillis(one.p99), inMillis(one.p999)];
   return table([
-    ["query", "at events/s", "rows", "inside ms p50", "p99", "p99.9", "published ms p50", "p99", "p99.9"],
+    [
+      "query",
+      "at events/s",
+      "behind ms",
+      "rows",
+      "read ms p99",
+      "inside ms p50",
+      "p99",
+      "p99.9",
+      "published ms p50",
+      "p99",
+      "p99.9",
+    ],
     ...reports.flatMap(({ query, latency }) =>
       latency === null ? [] : [[
         query,
         inPrefixes(latency.rate),
+        inMillis(latency.behindMillis),
         String(latency.inside?.samples ?? 0),
+        latency.handedOver === null ? "" : inMillis(latency.handedOver.p99),
         ...quantiles(latency.inside),
         ...quantiles(latency.published),
       ]]

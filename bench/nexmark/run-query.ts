@@ -19,13 +19,14 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { numberOption, refuse, wordOption } from "../measure/options.ts";
 import { checkRows } from "./check.ts";
 import { defaultEventsPerSecond } from "./generator.ts";
 import { measureLatency } from "./latency.ts";
 import type { Measurement } from "./measured.ts";
 import { queries } from "./queries.ts";
 import { measureRecovery } from "./recovery.ts";
-import { measureThroughput, type SinkKind } from "./throughput.ts";
+import { measureThroughput, sinkKinds } from "./throughput.ts";
 
 const { values } = parseArgs({
   options: {
@@ -45,22 +46,11 @@ const { values } = parseArgs({
   },
 });
 
-const refuse = (message: string): never => {
-  console.error(message);
-  Deno.exit(2);
-};
-
-const numberOf = (option: keyof typeof values, min: number): number => {
-  const value = Number(values[option]);
-  return value >= min ? value : refuse(`--${option} takes a number from ${min} on: current value is ${values[option]}`);
-};
+const numberOf = (option: keyof typeof values, min: number): number => numberOption(values, option, min);
 
 const query = queries.find(({ name }) => name === values.query) ??
   refuse(`--query takes one of ${queries.map(({ name }) => name).join(", ")}: current value is ${values.query}`);
-const sink = values.sink;
-const isSink = (text: string): text is SinkKind => text === "none" || text === "file";
-if (!isSink(sink)) throw refuse(`--sink takes none or file: current value is ${sink}`);
-
+const sink = wordOption(values, "sink", sinkKinds);
 const events = numberOf("events", 1);
 const seed = numberOf("seed", 0);
 const eventsPerSecond = numberOf("events-per-second", 1);
@@ -105,8 +95,7 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   check: () => inFolder((folder) => checkRows(measurement(folder))),
 };
 
-const mode = modes[values.mode] ??
-  refuse(`--mode takes one of ${Object.keys(modes).join(", ")}: current value is ${values.mode}`);
-const measured = await mode();
-const what = { query: query.name, mode: values.mode, events, seed, eventTimeRate: eventsPerSecond, sink };
+const mode = wordOption(values, "mode", Object.keys(modes));
+const measured = await modes[mode]();
+const what = { query: query.name, mode, events, seed, eventTimeRate: eventsPerSecond, sink };
 console.log(JSON.stringify({ ...what, ...measured }));

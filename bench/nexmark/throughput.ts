@@ -11,7 +11,9 @@ import { type Measurement, rowsOf, whenRead } from "./measured.ts";
 import { nexmarkSource } from "./source.ts";
 
 /** What becomes of the rows: they are counted and dropped, or written to a file, exactly once. */
-export type SinkKind = "none" | "file";
+export const sinkKinds = ["none", "file"] as const;
+/** See {@link sinkKinds}. */
+export type SinkKind = typeof sinkKinds[number];
 
 /** What a run at full speed has shown. */
 export interface Throughput extends EpochCosts {
