@@ -213,6 +213,17 @@ const subjects: Readonly<Record<string, Subject>> = {
     aggregate: Aggregate.distinct(({ mixed }: Item) => mixed, { atMost: 6 }),
     check: exactly((items) => ({ count: Math.min(differentValues(items), 6), exact: differentValues(items) <= 6 })),
   },
+  distinctAmong: {
+    aggregate: Aggregate.distinctAmong(({ mixed }: Item) => mixed, { odd: isOdd, any: () => true, none: () => false }, {
+      atMost: 6,
+    }),
+    check: exactly((items) => {
+      const count = differentValues(items);
+      return count > 6
+        ? { count: 6, exact: false, among: { odd: 0, any: 0, none: 0 } }
+        : { count, exact: true, among: { odd: differentValues(items.filter(isOdd)), any: count, none: 0 } };
+    }),
+  },
   where: {
     aggregate: Aggregate.where(isOdd, Aggregate.sum(({ k }: Item) => k), null),
     check: exactly((items) => items.some(isOdd) ? sumOf(items.filter(isOdd).map(({ k }) => k)) : null),
@@ -419,7 +430,9 @@ Deno.test("what depends on the set of records alone is the same whatever the ord
     fc.property(
       anyItems.chain((items) => fc.tuple(fc.constant(items), fc.shuffledSubarray(items, { minLength: items.length }))),
       ([items, shuffled]) => {
-        for (const name of ["distinct", "approxDistinct", "quantiles", "histogram", "rate", "decayed"]) {
+        for (
+          const name of ["distinct", "distinctAmong", "approxDistinct", "quantiles", "histogram", "rate", "decayed"]
+        ) {
           const subject = subjects[name];
           const answers = [items, shuffled].map((items) => new Accumulator(subject.aggregate).add(items, at).answer());
           assertSameAnswer(subject, answers[1], answers[0]);
@@ -502,6 +515,7 @@ Deno.test("objects are not told apart, so they are refused", () => {
       "current value is {}",
   };
   assert.throws(() => Aggregate.evaluate(Aggregate.distinct(object, { atMost: 2 }), [{}]), rule);
+  assert.throws(() => Aggregate.evaluate(Aggregate.distinctAmong(object, {}, { atMost: 2 }), [{}]), rule);
   assert.throws(() => Aggregate.evaluate(Aggregate.approxDistinct(object), [{}]), rule);
 });
 
@@ -738,6 +752,17 @@ Deno.test("options that make no sense are refused, and the message says which an
         `Cannot count distinct values as atMost must be a whole number above 0: current value is ${atMost}`,
       ] as const
     ),
+    [
+      () => Aggregate.distinctAmong(x, {}, { atMost: 0.5 }),
+      "Cannot count distinct values as atMost must be a whole number above 0: current value is 0.5",
+    ],
+    [
+      () =>
+        Aggregate.distinctAmong(x, Object.fromEntries(Array.from({ length: 32 }, (_, k) => [k, () => true])), {
+          atMost: 1,
+        }),
+      "Cannot count distinct values as there must be at most 31 sorts of records: current value is 32",
+    ],
     ...[0, 0.004, 0.3, NaN].map((error) =>
       [
         () => Aggregate.approxDistinct(x, { standardError: error }),
@@ -818,6 +843,10 @@ Deno.test("state of one aggregate is not read by another, nor by the same with o
     Aggregate.bottomN(x, x, Schema.Number, { n: 1 }),
     Aggregate.distinct(x, { atMost: 1 }),
     Aggregate.distinct(x, { atMost: 2 }),
+    Aggregate.distinctAmong(x, {}, { atMost: 1 }),
+    Aggregate.distinctAmong(x, {}, { atMost: 2 }),
+    Aggregate.distinctAmong(x, { odd: () => true }, { atMost: 2 }),
+    Aggregate.distinctAmong(x, { even: () => true }, { atMost: 2 }),
     Aggregate.approxDistinct(x),
     Aggregate.approxDistinct(x, { standardError: 0.01 }),
     Aggregate.quantiles(x, [0.5]),

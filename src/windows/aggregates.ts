@@ -13,6 +13,7 @@ export { argMax, argMin } from "./aggregates/arg-min-max.ts";
 export { collect, type Collected } from "./aggregates/collect.ts";
 export { decayed } from "./aggregates/decayed.ts";
 export { distinct, type DistinctCount } from "./aggregates/distinct.ts";
+export { type DistinctAmong, distinctAmong } from "./aggregates/distinct-among.ts";
 export type { Distinguishable } from "./aggregates/distinguishable.ts";
 export { evaluate } from "./aggregates/evaluate.ts";
 export { first, last } from "./aggregates/first-last.ts";

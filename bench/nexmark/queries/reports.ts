@@ -15,9 +15,7 @@ const day = Window.tumbling("10 minutes");
 /** No more people bid, and no more auctions are bid for, in what stands for a day. */
 const atMost = 10_000_000;
 
-const bidders = Aggregate.distinct(({ bidder }: Bid) => bidder, { atMost });
-const auctions = Aggregate.distinct(({ auction }: Bid) => auction, { atMost });
-const nobody = { count: 0, exact: true };
+const ranks = { rank1: isRank1, rank2: isRank2, rank3: isRank3 };
 
 /** How many bids there are, and how many of each level of price. */
 const counts = {
@@ -30,30 +28,24 @@ const counts = {
 /** Bids by level of price, who made them, and for which auctions. */
 const statistics = {
   ...counts,
-  totalBidders: bidders,
-  rank1Bidders: Aggregate.where(isRank1, bidders, nobody),
-  rank2Bidders: Aggregate.where(isRank2, bidders, nobody),
-  rank3Bidders: Aggregate.where(isRank3, bidders, nobody),
-  totalAuctions: auctions,
-  rank1Auctions: Aggregate.where(isRank1, auctions, nobody),
-  rank2Auctions: Aggregate.where(isRank2, auctions, nobody),
-  rank3Auctions: Aggregate.where(isRank3, auctions, nobody),
+  bidders: Aggregate.distinctAmong(({ bidder }: Bid) => bidder, ranks, { atMost }),
+  auctions: Aggregate.distinctAmong(({ auction }: Bid) => auction, ranks, { atMost }),
 };
 
 /** The numbers of the statistics. */
-const numbersOf = (value: Aggregate.AggregateResult<typeof statistics>) => ({
-  totalBids: value.totalBids,
-  rank1Bids: value.rank1Bids,
-  rank2Bids: value.rank2Bids,
-  rank3Bids: value.rank3Bids,
-  totalBidders: value.totalBidders.count,
-  rank1Bidders: value.rank1Bidders.count,
-  rank2Bidders: value.rank2Bidders.count,
-  rank3Bidders: value.rank3Bidders.count,
-  totalAuctions: value.totalAuctions.count,
-  rank1Auctions: value.rank1Auctions.count,
-  rank2Auctions: value.rank2Auctions.count,
-  rank3Auctions: value.rank3Auctions.count,
+const numbersOf = ({ bidders, auctions, ...bids }: Aggregate.AggregateResult<typeof statistics>) => ({
+  totalBids: bids.totalBids,
+  rank1Bids: bids.rank1Bids,
+  rank2Bids: bids.rank2Bids,
+  rank3Bids: bids.rank3Bids,
+  totalBidders: bidders.count,
+  rank1Bidders: bidders.among.rank1,
+  rank2Bidders: bidders.among.rank2,
+  rank3Bidders: bidders.among.rank3,
+  totalAuctions: auctions.count,
+  rank1Auctions: auctions.among.rank1,
+  rank2Auctions: auctions.among.rank2,
+  rank3Auctions: auctions.among.rank3,
 });
 
 export const q15: NexmarkQuery = query({

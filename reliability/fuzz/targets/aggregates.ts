@@ -21,6 +21,8 @@ const aggregates: ReadonlyArray<Aggregate.Aggregate<Value, unknown>> = [
   Aggregate.collect((value: Value) => value.text, Schema.String, { atMost: 3 }),
   Aggregate.distinct((value: Value) => value.text, { atMost: 3 }),
   Aggregate.distinct((value: Value) => value.number, { atMost: 100 }),
+  Aggregate.distinctAmong((value: Value) => value.text, { odd: (value) => value.number % 2 !== 0 }, { atMost: 4 }),
+  Aggregate.where((value: Value) => value.number > 0, Aggregate.last((value) => value.number, Schema.Number), null),
   Aggregate.approxDistinct((value: Value) => value.text, { standardError: 0.2 }),
   Aggregate.approxDistinct((value: Value) => value.number, { standardError: 0.1 }),
   Aggregate.quantiles((value: Value) => value.number, [0, 0.5, 0.99, 1]),
