@@ -268,7 +268,7 @@ const watermarks: ReadonlyArray<Mutant> = [
     "of a batch what comes before a record that fails goes on as well",
     "src/streams/operators/stateless.ts",
     ["if (k > from) batch(mapped, rows.subarray(from, k));", ""],
-    "dead_letters",
+    "batches",
   ),
   mutant(
     "batch-window-due",

@@ -8,9 +8,10 @@ import { type Key, keyHash, type KeyId, keyId } from "../kv-state/key.ts";
 import { Columns, rowsFrom } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
-import { type Barrier, type Batch, type Mark, type Message, noMarks } from "./message.ts";
+import { GrowingMarks, type Marks, noMarks } from "./marks.ts";
+import { type Barrier, type Batch, type Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
-import type { BatchReceiver, Letter, Receiver } from "./receiver.ts";
+import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
 /** The columns of a round while they are filled, one record after the other. */
@@ -94,7 +95,6 @@ interface Records {
 
 /** Gathers the records of a round, and sends each destination its share. */
 export class Exchange implements Receiver {
-  readonly batch: BatchReceiver | null;
   readonly #mailboxes: ReadonlyArray<Mailbox>;
   readonly #context: TaskContext;
   readonly #onLetter: ((letter: Letter) => void) | null;
@@ -112,7 +112,8 @@ export class Exchange implements Receiver {
   readonly #hotKeys: HotKeys | null;
   /** Which of the records to come is the next whose key is looked at. */
   #untilSample = 1;
-  #marks: Array<Mark> = [];
+  #marks: GrowingMarks | null = null;
+  #marked = beginningOfTime;
   #watermark = beginningOfTime;
 
   constructor(options: {
@@ -132,7 +133,6 @@ export class Exchange implements Receiver {
     this.#onLetter = options.onLetter;
     this.#marking = options.marking;
     this.#hotKeys = options.hotKeys;
-    this.batch = options.marking === "as they come" ? null : (columns, rows) => this.#batch(columns, rows);
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
@@ -141,7 +141,7 @@ export class Exchange implements Receiver {
     this.#watermark = watermark;
   }
 
-  #batch(columns: Columns, rows: Uint32Array): void {
+  batch(columns: Columns, rows: Uint32Array): void {
     if (rows.length === 0) return;
     if (this.#whole === null && this.#gathered === null) this.#whole = { columns, rows };
     else this.#gathering().addRows(columns, rows);
@@ -160,8 +160,10 @@ export class Exchange implements Receiver {
   }
 
   watermark(watermark: number): void {
-    if (this.#marking === "as they come" && watermark > this.#watermark) {
-      this.#marks.push({ ordinal: this.#context.ordinal, watermark });
+    if (this.#marking === "as they come" && watermark > this.#marked) {
+      this.#marks ??= new GrowingMarks();
+      this.#marks.add(this.#context.ordinal, watermark);
+      this.#marked = watermark;
     }
     this.#watermark = watermark;
   }
@@ -176,11 +178,7 @@ export class Exchange implements Receiver {
     const { round, now, silences, split } = this.#context;
     const { columns, selections } = this.#routed(this.#take());
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
-    const marks = this.#marking === "as they came"
-      ? this.#context.marks
-      : this.#marks.length === 0
-      ? noMarks
-      : this.#marks;
+    const marks: Marks = this.#marking === "as they came" ? this.#context.marks : this.#marks ?? noMarks;
     const watermark = this.#watermark;
     const batches = selections.map((selection, to): Batch => ({
       _tag: "Batch",
@@ -196,7 +194,7 @@ export class Exchange implements Receiver {
       watermark,
     }));
     if (letters.length > 0) this.#letters = [];
-    if (this.#marks.length > 0) this.#marks = [];
+    this.#marks = null;
     return this.#send(batches);
   }
 

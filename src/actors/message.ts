@@ -8,16 +8,8 @@
  * @module
  */
 import type { Columns } from "./columns.ts";
+import type { Marks } from "./marks.ts";
 import type { Letter } from "./receiver.ts";
-
-/** The watermark has come this far after the records of an ordinal. */
-export interface Mark {
-  readonly ordinal: number;
-  readonly watermark: number;
-}
-
-/** What a round brings where nobody must know how the watermark moved. */
-export const noMarks: ReadonlyArray<Mark> = [];
 
 /** Stands for the end of a round: it comes after all of its records. */
 export const endOfRound = 2 ** 31 - 1;
@@ -40,7 +32,7 @@ export interface Batch {
   /** Which rows of the columns are meant, in order. */
   readonly selection: Uint32Array;
   /** How the watermark moved within the round, where a merge further on must know it exactly; else empty. */
-  readonly marks: ReadonlyArray<Mark>;
+  readonly marks: Marks;
   /** Errors on their way to where the flow handles them. */
   readonly letters: ReadonlyArray<Letter>;
   /** The watermark after the round. */

@@ -48,7 +48,8 @@ export interface Receiver {
 
 /** How a receiver takes records at once; null where it must not. */
 export const batchOf = (receiver: Receiver, context: TaskContext): BatchReceiver | null => {
-  if (receiver.batch !== undefined) return receiver.batch;
+  if (receiver.batch === null) return null;
+  if (receiver.batch !== undefined) return (columns, rows) => receiver.batch!(columns, rows);
   return (columns, rows) => {
     const { values, keys, times, watermarks } = columns;
     for (let k = 0; k < rows.length; k++) {

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type Batch, endOfRound, type Mark } from "./message.ts";
+import type { Marks } from "./marks.ts";
+import { type Batch, endOfRound } from "./message.ts";
 import type { BatchReceiver, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
 
@@ -17,7 +18,7 @@ export interface Delivery {
   /** How the receiver takes the records at once; null where it must not, or where `deliver` is to be called. */
   readonly receive: BatchReceiver | null;
   /** The steps of the watermark to be handed on. */
-  readonly marks: ReadonlyArray<Mark>;
+  readonly marks: Marks;
   /** Hands on one row of the batch's columns; null where rows are handed on as they are. */
   readonly deliver: ((row: number) => void) | null;
 }
@@ -25,7 +26,7 @@ export interface Delivery {
 /** Hands the records and watermarks of a round on, but for the watermark at its end. */
 export const replay = (deliveries: ReadonlyArray<Delivery>, context: TaskContext): void => {
   context.ordinalRoom = context.channelRoom;
-  if (deliveries.length === 1 && deliveries[0].marks.length === 0) replayOne(deliveries[0], context);
+  if (deliveries.length === 1 && deliveries[0].marks.size === 0) replayOne(deliveries[0], context);
   else replayInOrder(deliveries, context);
   context.ordinal = endOfRound;
   for (const { batch, receiver } of deliveries) {
@@ -69,7 +70,7 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
       const row = nextRow(channel);
       const record = row < 0 ? Infinity : batch.columns.ordinals[row];
       const steps = deliveries[channel].marks;
-      const mark = marks[channel] < steps.length ? steps[marks[channel]].ordinal : Infinity;
+      const mark = marks[channel] < steps.size ? steps.ordinals[marks[channel]] : Infinity;
       // Of one ordinal, the records of all channels come before the marks of any.
       if (record < least || (record === least && isMark)) {
         least = record;
@@ -83,16 +84,16 @@ const replayInOrder = (deliveries: ReadonlyArray<Delivery>, context: TaskContext
       }
     }
     if (chosen < 0) return;
-    const { batch, receiver } = deliveries[chosen];
+    const { batch, receiver, marks: steps } = deliveries[chosen];
     if (!isMark) {
       const row = nextRow(chosen);
       context.moveToRow(batch.columns, row);
       records[chosen]++;
       deliverRow(deliveries[chosen], row);
     } else {
-      const { ordinal, watermark } = deliveries[chosen].marks[marks[chosen]++];
-      context.ordinal = ordinal;
-      receiver.watermark(watermark);
+      const step = marks[chosen]++;
+      context.ordinal = steps.ordinals[step];
+      receiver.watermark(steps.watermarks[step]);
     }
   }
 };

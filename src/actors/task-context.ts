@@ -4,7 +4,8 @@
  * @module
  */
 import type { Columns } from "./columns.ts";
-import { endOfRound, type Mark, noMarks } from "./message.ts";
+import { type Marks, noMarks } from "./marks.ts";
+import { endOfRound } from "./message.ts";
 import type { Letter } from "./receiver.ts";
 import { recordBytes } from "./record-bytes.ts";
 import { inWords } from "../windows/in-words.ts";
@@ -44,7 +45,7 @@ export class TaskContext {
   /** The processing time of the round, in epoch milliseconds. It never goes back, whatever the clock does. */
   now = -Infinity;
   /** How the watermark moves within the round, where that must be known exactly; else empty. */
-  marks: ReadonlyArray<Mark> = noMarks;
+  marks: Marks = noMarks;
   /**
    * For how long each split has been waited for with nothing to read, in milliseconds, by its number: 0 for one that is
    * awake, Infinity for one that has ended. It is noted when it reaches a length that somebody asked for, and never
@@ -85,17 +86,17 @@ export class TaskContext {
    * the steps within the round are not known it stays where it is, and gives undefined.
    */
   moveTo(instant: number): number | undefined {
-    const { marks } = this;
-    if (marks.length === 0) return undefined;
+    const { size, ordinals, watermarks } = this.marks;
+    if (size === 0) return undefined;
     let low = 0;
-    let high = marks.length;
+    let high = size;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (marks[middle].watermark >= instant) high = middle;
+      if (watermarks[middle] >= instant) high = middle;
       else low = middle + 1;
     }
-    this.ordinal = low < marks.length ? marks[low].ordinal : endOfRound;
-    return low > 0 ? marks[low - 1].watermark : undefined;
+    this.ordinal = low < size ? ordinals[low] : endOfRound;
+    return low > 0 ? watermarks[low - 1] : undefined;
   }
 
   /** A letter about the current record. */

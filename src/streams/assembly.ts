@@ -8,7 +8,8 @@ import type { ActorInput, ActorOptions } from "../actors/actor.ts";
 import { Exchange } from "../actors/exchange.ts";
 import { HotKeys } from "../actors/hot-keys.ts";
 import { Mailbox } from "../actors/mailbox.ts";
-import { type Barrier, type Batch, type Mark, noMarks } from "../actors/message.ts";
+import { type Marks, noMarks } from "../actors/marks.ts";
+import type { Barrier, Batch } from "../actors/message.ts";
 import { type Delivery, replay } from "../actors/replay.ts";
 import { batchOf, type BatchReceiver, broadcast, type Letter, type Receiver } from "../actors/receiver.ts";
 import { reasonOf, type SplitName, TaskContext } from "../actors/task-context.ts";
@@ -257,7 +258,15 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       if (assigner._tag === "Count") return new CountWindowOperator({ name, assigner, aggregate, context, emitter });
       if (assigner._tag === "Sliding" && isSaidOnce(node)) {
         const takesPartials = node.input._tag === "PreAggregate";
-        return new SlidingWindowOperator({ name, assigner, aggregate, allowedLateness, takesPartials, context, emitter });
+        return new SlidingWindowOperator({
+          name,
+          assigner,
+          aggregate,
+          allowedLateness,
+          takesPartials,
+          context,
+          emitter,
+        });
       }
       return new KeyedWindowOperator({ name, assigner, aggregate, trigger, panes, allowedLateness, context, emitter });
     };
@@ -298,8 +307,7 @@ export const assemble = (options: AssemblyOptions): Assembly => {
       const senders = mailboxes.get(edge)!;
       senders.forEach((from, sender) => {
         // All partitions pass on one watermark, so that its steps are needed but once.
-        const marksOf = (batch: Batch): ReadonlyArray<Mark> =>
-          stage.kind !== "keyed" && sender === 0 ? batch.marks : noMarks;
+        const marksOf = (batch: Batch): Marks => stage.kind !== "keyed" && sender === 0 ? batch.marks : noMarks;
         inputs.push({
           mailbox: from[partition],
           receive: effect === undefined

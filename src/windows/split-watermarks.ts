@@ -131,18 +131,11 @@ export class SplitWatermarks {
   }
 
   /**
-   * Notes the timestamps of several records of a split, of which the strategy need not be asked: those in some rows, from
-   * one place in their list up to another. Notes beside each the watermark that it meets.
+   * Notes the timestamps of some records of a split, of which the strategy need not be asked. Notes beside each the watermark
+   * that it meets.
    */
-  observeAll(
-    split: number,
-    timestamps: Float64Array,
-    watermarks: Float64Array,
-    rows: Uint32Array,
-    from: number,
-    to: number,
-  ): void {
-    for (let k = from; k < to; k++) {
+  observeAll(split: number, timestamps: Float64Array, watermarks: Float64Array, rows: Uint32Array): void {
+    for (let k = 0; k < rows.length; k++) {
       const row = rows[k];
       watermarks[row] = this.#merged;
       this.observe(split, timestamps[row]);

@@ -64,7 +64,7 @@ export class EventTimeOperator implements Receiver, Stateful {
     this.#considers = this.#watermarks.considers;
     this.#idleAfter = options.idleAfter ?? Infinity;
     this.#silences = options.context.silences;
-    const handOn = options.eager || this.#considers ? null : batchOf(options.next, options.context);
+    const handOn = this.#considers ? null : batchOf(options.next, options.context);
     this.batch = handOn === null ? null : (columns, rows) => this.#batch(columns, rows, handOn);
   }
 
@@ -87,10 +87,8 @@ export class EventTimeOperator implements Receiver, Stateful {
   #batch(columns: Columns, rows: Uint32Array, handOn: BatchReceiver): void {
     const { size, values } = columns;
     const times = new Float64Array(size);
-    const watermarks = new Float64Array(size);
-    const stamped = columns.withTimes(times, watermarks);
+    const stamped = columns.withTimes(times, new Float64Array(size));
     const timestamp = this.#timestamp;
-    const place = this.#placeOfSplit();
     let from = 0;
     for (let k = 0; k < rows.length; k++) {
       const row = rows[k];
@@ -99,16 +97,28 @@ export class EventTimeOperator implements Receiver, Stateful {
         times[row] = typeof time === "number" && Math.abs(time) <= timestampMax ? time : refuse(time);
       } catch (error) {
         // What came before goes before.
-        this.#watermarks.observeAll(place, times, watermarks, rows, from, k);
-        if (k > from) handOn(stamped, rows.subarray(from, k));
+        if (k > from) this.#observe(stamped, rows.subarray(from, k), handOn);
+        from = k + 1;
         this.#context.moveToRow(columns, row);
         this.#next.letter(this.#context.letter(this.name, error, values[row], true));
-        from = k + 1;
       }
     }
-    this.#watermarks.observeAll(place, times, watermarks, rows, from, rows.length);
-    if (from === 0) handOn(stamped, rows);
-    else if (from < rows.length) handOn(stamped, rows.subarray(from));
+    if (from < rows.length) this.#observe(stamped, from === 0 ? rows : rows.subarray(from), handOn);
+  }
+
+  /** Moves the watermark by some records, and hands these on. */
+  #observe(stamped: Columns, rows: Uint32Array, handOn: BatchReceiver): void {
+    const { times, watermarks, ordinals } = stamped;
+    this.#watermarks.observeAll(this.#placeOfSplit(), times, watermarks, rows);
+    handOn(stamped, rows);
+    if (!this.#eager) return;
+    // Where the watermark moves is said afterwards: none of those that take records at once cares for what comes between.
+    for (let k = 0; k < rows.length; k++) {
+      const watermark = k + 1 < rows.length ? watermarks[rows[k + 1]] : this.#watermarks.merged;
+      if (watermark === watermarks[rows[k]]) continue;
+      this.#context.moveToRow(stamped, rows[k]);
+      this.#context.afterRecord(() => this.#next.watermark(watermark));
+    }
   }
 
   /** The timestamp of a record. Types do not see everything: null and texts pass for numbers where they are compared. */

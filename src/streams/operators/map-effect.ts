@@ -4,7 +4,8 @@
  * @module
  */
 import { Cause, Effect, Exit } from "effect";
-import type { Batch, Mark } from "../../actors/message.ts";
+import type { Marks } from "../../actors/marks.ts";
+import type { Batch } from "../../actors/message.ts";
 import type { Delivery } from "../../actors/replay.ts";
 import type { Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
@@ -24,7 +25,7 @@ export const mapEffectBatch = (options: {
   readonly name: string;
   readonly context: TaskContext;
   readonly receiver: Receiver;
-  readonly marks: ReadonlyArray<Mark>;
+  readonly marks: Marks;
 }): Effect.Effect<Delivery, never, unknown> =>
   Effect.gen(function* () {
     const { batch, node, name, context, receiver, marks } = options;

@@ -1,0 +1,76 @@
+/** Records go through the engine in batches: nobody can tell, least of all where one in the middle fails. */
+import assert from "node:assert/strict";
+import { Effect } from "effect";
+import fc from "fast-check";
+import { Flow, Job, Sink, Source, Watermark } from "@weir/streams";
+
+interface Reading {
+  readonly at: number;
+  /** The operator that fails on it; null for none. */
+  readonly fails: string | null;
+}
+
+const operators = ["stamp", "first", "keep", "split", "last"] as const;
+
+/** Throws where a reading is to fail in an operator. */
+const unless = <A>(reading: Reading, operator: string, value: A): A => {
+  if (reading.fails === operator) throw new Error(operator);
+  return value;
+};
+
+/** Runs readings through a chain of operators, each of which fails on some of them. */
+const run = async (readings: ReadonlyArray<Reading>, batchRecordsMax: number) => {
+  const out = Sink.memory<number>("out");
+  const letters = Sink.memory<string>("letters");
+  const flow = Flow.from(Source.array("readings", readings)).pipe(
+    Flow.eventTime({
+      timestamp: (reading) => unless(reading, "stamp", reading.at),
+      watermark: Watermark.boundedOutOfOrderness(1_000),
+    }),
+    Flow.map((reading) => unless(reading, "first", reading)),
+    Flow.filter((reading) => unless(reading, "keep", reading.at % 5 !== 0)),
+    Flow.flatMap((reading) => unless(reading, "split", reading.at % 3 === 0 ? [reading, reading] : [reading])),
+    Flow.map((reading) => unless(reading, "last", reading.at)),
+    Flow.onError(
+      (failed) =>
+        failed.pipe(
+          Flow.map(({ position, reason, operator }) => `${position} ${reason} ${operator}`),
+          Flow.to(letters),
+        ),
+      { defects: true },
+    ),
+    Flow.to(out),
+  );
+  const job = Job.make({ name: "batches", guarantee: "exactly-once", flows: [flow] });
+  await Effect.runPromise(Job.run(job, { state: ":memory:", batchRecordsMax }));
+  return { values: out.values(), letters: letters.values() };
+};
+
+//   reading    1   2   3   4   5   6
+//   fails      .   .   X   .   X   .     one batch, or six: what stands before a failure goes on, and so does what follows
+Deno.test("of a batch in which some records fail all others go on, and the letters come in the order of the records", async () => {
+  for (const operator of operators) {
+    const readings = Array.from({ length: 12 }, (_, k): Reading => ({
+      at: k + 1,
+      fails: k % 4 === 2 ? operator : k % 5 === 3 ? "last" : null,
+    }));
+    const one = await run(readings, 1);
+    assert.deepEqual(await run(readings, 100), one, operator);
+    const isKept = ({ at, fails }: Reading): boolean => fails === null && at % 5 !== 0;
+    const expected = readings.filter(isKept).flatMap(({ at }) => at % 3 === 0 ? [at, at] : [at]);
+    assert.deepEqual(one.values, expected);
+  }
+});
+
+Deno.test("any mixture of failures gives the same rows and letters for any size of batches", async () => {
+  const reading = fc.record({
+    at: fc.integer({ min: 1, max: 60 }),
+    fails: fc.option(fc.constantFrom(...operators), { freq: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(reading, { maxLength: 40 }), fc.integer({ min: 2, max: 50 }), async (readings, size) => {
+      assert.deepEqual(await run(readings, size), await run(readings, 1));
+    }),
+    { numRuns: 40 },
+  );
+});
