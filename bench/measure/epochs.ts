@@ -18,8 +18,8 @@ export interface EpochCosts {
   readonly epochMillis: { readonly p50: number; readonly max: number } | null;
 }
 
-/** How often a job is looked at, in milliseconds. */
-const lookMillis = 20;
+/** How often a job is looked at, in milliseconds: a look takes up to half of one. */
+const lookMillis = 100;
 
 /** Looks at a job until the scope closes. What it gives tells the costs, once the job's last metrics are known. */
 export const watchEpochs = (

@@ -25,7 +25,7 @@ export interface Recovery {
 }
 
 /** How often a job is asked how far it is, in milliseconds. */
-const lookMillis = 2;
+const lookMillis = 5;
 
 /** Runs a query up to the middle of its events, crashes it and starts it again. Null where it ended before. */
 export const measureRecovery = async (measurement: Measurement): Promise<Recovery | null> => {
