@@ -11,7 +11,7 @@
  * - `--rounds=3`: how often each is run at full speed, in alternation with the others
  * - `--seconds=4`: for about how long; or `--events=N`: over how many events
  * - `--rate=N`: at how many events a second results are timed: else 50,000, or half of what the query can take where that is
- *   less; `--latency-rounds=1 --latency-warmup-seconds=2 --latency-seconds=5`: how often and for how long. 0 rounds: not at
+ *   less; `--latency-rounds=1 --latency-warmup-seconds=2 --latency-seconds=10`: how often and for how long. 0 rounds: not at
  *   all
  * - `--seed=1`: which events
  * - `--sink=none|file`: at full speed, whether rows are counted and dropped, or written to a file exactly once
@@ -39,7 +39,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "4" },
     events: { type: "string" },
     "latency-rounds": { type: "string", default: "1" },
-    "latency-seconds": { type: "string", default: "5" },
+    "latency-seconds": { type: "string", default: "10" },
     "latency-warmup-seconds": { type: "string", default: "2" },
     rate: { type: "string" },
     seed: { type: "string", default: "1" },
