@@ -2,6 +2,7 @@ package nexmark;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
@@ -39,7 +40,7 @@ final class LastBids {
     long first;
     Bid last;
 
-    /** Whether there are other groups of the key besides. */
+    /** Of the earliest group of a key: whether there are others. */
     boolean hasOthers;
 
     static Group of(long first, Bid last, boolean hasOthers) {
@@ -94,9 +95,10 @@ final class LastBids {
   private static final class Grouper extends KeyedProcessFunction<Long, Bid, LastBid> {
     private static final long serialVersionUID = 1;
 
+    /** The earliest group. */
     private transient ValueState<Group> first;
 
-    /** The groups that began before the first one of the key was over: there are hardly any. */
+    /** The other groups, the earliest first: there are hardly any. */
     private transient ListState<Group> others;
 
     @Override
@@ -115,46 +117,47 @@ final class LastBids {
         first.update(group);
         return;
       } else {
-        List<Group> besides = besides(group);
-        for (Group other : besides) {
+        List<Group> groups = groups(group);
+        for (Group other : groups) {
           if (!other.holds(bid.dateTime)) continue;
           other.join(bid);
-          others.update(besides);
+          update(groups);
           return;
         }
-        besides.add(Group.of(bid.dateTime, bid, false));
-        others.update(besides);
-        group.hasOthers = true;
-        first.update(group);
+        groups.add(Group.of(bid.dateTime, bid, false));
+        groups.sort(Comparator.comparingLong(one -> one.first));
+        update(groups);
       }
       context.timerService().registerEventTimeTimer(bid.dateTime + WITHIN_MILLIS);
     }
 
-    private List<Group> besides(Group group) throws Exception {
-      List<Group> besides = new ArrayList<>();
-      if (group.hasOthers) others.get().forEach(besides::add);
-      return besides;
+    private List<Group> groups(Group group) throws Exception {
+      List<Group> groups = new ArrayList<>();
+      groups.add(group);
+      if (group.hasOthers) others.get().forEach(groups::add);
+      return groups;
     }
 
+    private void update(List<Group> groups) throws Exception {
+      Group group = groups.remove(0);
+      if (group.hasOthers || !groups.isEmpty()) others.update(groups);
+      group.hasOthers = !groups.isEmpty();
+      first.update(group);
+    }
+
+    /** The timer of the earliest group comes first. */
     @Override
     public void onTimer(long timestamp, OnTimerContext context, Collector<LastBid> out) throws Exception {
       Group group = first.value();
-      List<Group> besides = besides(group);
-      if (group.first + WITHIN_MILLIS == timestamp) {
-        say(group, out);
-        group = besides.isEmpty() ? null : besides.remove(0);
-      } else {
-        Group over = besides.stream().filter(other -> other.first + WITHIN_MILLIS == timestamp).findFirst().orElseThrow();
-        say(over, out);
-        besides.remove(over);
-      }
-      if (group == null) {
+      say(group, out);
+      if (!group.hasOthers) {
         first.clear();
         return;
       }
-      group.hasOthers = !besides.isEmpty();
-      first.update(group);
-      others.update(besides);
+      List<Group> groups = groups(group);
+      groups.remove(0);
+      groups.get(0).hasOthers = true;
+      update(groups);
     }
 
     private static void say(Group group, Collector<LastBid> out) {

@@ -271,8 +271,8 @@ final class WindowQueries {
   }
 
   /**
-   * Lets the bids through that no earlier one of the same window exceeds. What it remembers is not needed after a failure:
-   * the bids that it lets through again are no higher than those that it let through before.
+   * Lets the bids through that no earlier one of the same window exceeds, as far as it remembers. It may forget, as after a
+   * failure: then more bids go through.
    */
   private static final class HighBids implements Bids.Take<HighBid> {
     private static final long serialVersionUID = 1;
@@ -289,8 +289,10 @@ final class WindowQueries {
         ends[place] = end;
         prices[place] = 0;
       }
-      if (bid.price < prices[place]) return;
-      prices[place] = bid.price;
+      if (ends[place] == end) {
+        if (bid.price < prices[place]) return;
+        prices[place] = bid.price;
+      }
       HighBid high = new HighBid();
       high.auction = bid.auction;
       high.price = bid.price;
