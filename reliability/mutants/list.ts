@@ -708,7 +708,7 @@ const order: ReadonlyArray<Mutant> = [
     "order-ranks",
     "of equal entries the elder ranks higher",
     "src/streams/operators/top-n.ts",
-    ["(entry.by === by && entry.since < since)", "(entry.by === by && entry.since > since)"],
+    ["numbers[cell * width + 1] < since", "numbers[cell * width + 1] > since"],
     "top_n",
   ),
   mutant(

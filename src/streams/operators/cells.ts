@@ -1,70 +1,26 @@
 /**
- * Cells: what is kept of one key in one window, side by side with all others of a keyed partition.
+ * Cells: rows of a table that come and go one by one, side by side with all others of a keyed partition.
  *
- * They are like the lockers of a swimming pool. A cell is the number of a locker, free again once its window is over; the
- * row, under which it is stored, counts up for ever and is never given twice. All numbers of a cell lie next to each other,
- * as they are stored, so a record touches a few neighbouring words, and nothing is allocated for it.
+ * They are like the lockers of a swimming pool. A cell is the number of a locker, free again once nobody needs it; the row,
+ * under which it is stored, counts up for ever and is never given twice. All numbers of a cell lie next to each other, as they
+ * are stored, so a record touches a few neighbouring words, and nothing is allocated for it.
  *
  * @module
  */
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
-import type { Aggregate, ObjectCodec } from "../../windows/aggregate.ts";
 
-/** The columns that the numbers of every cell begin with. */
-export const column = {
-  start: 0,
-  end: 1,
-  /** How many records are in its pane. */
-  records: 2,
-  /** How many results it has had. */
-  said: 3,
-  /** What else is known of it, in bits that its owner knows. */
-  flags: 4,
-} as const;
-
-const commonColumns = 5;
-
-/** Where the other columns are; -1 for those that are not needed. */
-export interface CellColumns {
-  /** When the first record of the pane came, by the clock. */
-  readonly arrived: number;
-  /** The event time from which the pane's intervals count. */
-  readonly from: number;
-  /** The greatest event time of the records. */
-  readonly latest: number;
-  /** Where the accumulator begins: of everything, or of the pane where panes are discarded. */
-  readonly accumulator: number;
-  /** Where the accumulator begins as it was when the window last fired. */
-  readonly stated: number;
+/** What the cells of a partition hold. */
+export interface CellLayout {
   /** How many numbers a cell has. */
   readonly width: number;
+  /** How many objects a cell has. */
+  readonly objectWidth: number;
+  /** What is stored of the objects of a cell, its key aside. */
+  readonly encode: (objects: ReadonlyArray<unknown>, at: number, cell: number) => ReadonlyArray<unknown>;
+  /** Puts what was stored where the objects of a cell lie. */
+  readonly decode: (stored: ReadonlyArray<unknown>, objects: Array<unknown>, at: number) => void;
 }
-
-/** What cells are to keep. */
-export interface CellOptions {
-  readonly aggregate: Aggregate<unknown, unknown>;
-  /** Whether the accumulator is also kept as it was when the window last fired. */
-  readonly keepsStated: boolean;
-  readonly keepsArrived: boolean;
-  readonly keepsFrom: boolean;
-  readonly keepsLatest: boolean;
-}
-
-const columnsOf = ({ aggregate, keepsStated, keepsArrived, keepsFrom, keepsLatest }: CellOptions): CellColumns => {
-  let width = commonColumns;
-  const take = (count: number, isNeeded: boolean): number => {
-    if (!isNeeded) return -1;
-    width += count;
-    return width - count;
-  };
-  const arrived = take(1, keepsArrived);
-  const from = take(1, keepsFrom);
-  const latest = take(1, keepsLatest);
-  const accumulator = take(aggregate.numbers, true);
-  const stated = take(aggregate.numbers, keepsStated);
-  return { arrived, from, latest, accumulator, stated, width };
-};
 
 /** How many cells there is room for at first. */
 const initialCells = 4;
@@ -88,26 +44,26 @@ const noRow = -1;
 
 /** The cells of a keyed partition. */
 export class Cells {
-  readonly columns: CellColumns;
-  /** The numbers of cell `c` begin at `c * columns.width`. It is replaced when there are more cells: do not keep it. */
-  numbers: Float64Array;
-  /** The objects of cell `c` begin at `c * objectWidth`: those of the accumulator, then those of it as it was. */
-  readonly objects: Array<unknown> = [];
+  /** How many numbers a cell has. */
+  readonly width: number;
+  /** How many objects a cell has. */
   readonly objectWidth: number;
+  /** The numbers of cell `c` begin at `c * width`. It is replaced when there are more cells: do not keep it. */
+  numbers: Float64Array;
+  /** The objects of cell `c` begin at `c * objectWidth`. */
+  readonly objects: Array<unknown> = [];
   /** The row of the next cell that is made. */
   nextRow = 0;
-  readonly #codecs: ReadonlyArray<ObjectCodec>;
-  readonly #statedCodecs: ReadonlyArray<ObjectCodec>;
-  /** Whether a cell's accumulator as it was is worth keeping. */
-  readonly #isStated: (flags: number) => boolean;
+  readonly #layout: CellLayout;
   readonly #ids: Array<KeyId> = [];
   /** The keys where some are not their own ids; else null, and the keys are the ids. */
   #ownKeys: Array<Key> | null = null;
   #hashes = new Int32Array(initialCells);
   #rows = new Float64Array(initialCells);
   #room = initialCells;
-  /** How many cells there have been at once; those that are free begin at `#free`, each with the next in its first number. */
+  /** How many cells there have been at once. */
   #used = 0;
+  /** A cell that is free, which has the next one in its first number; -1 where there is none. */
   #free = -1;
   /** Bit `c % 32` of word `c / 32` is set if cell `c` has changed, or if a delta was ever taken of it. */
   #changed = new Int32Array(1);
@@ -115,13 +71,11 @@ export class Cells {
   #isChanged = false;
   #removed: Array<number> = [];
 
-  constructor(options: CellOptions & { readonly isStated: (flags: number) => boolean }) {
-    this.columns = columnsOf(options);
-    this.numbers = new Float64Array(initialCells * this.columns.width);
-    this.#codecs = options.aggregate.objects;
-    this.#statedCodecs = options.keepsStated ? options.aggregate.objects : [];
-    this.objectWidth = this.#codecs.length + this.#statedCodecs.length;
-    this.#isStated = options.isStated;
+  constructor(layout: CellLayout) {
+    this.#layout = layout;
+    this.width = layout.width;
+    this.objectWidth = layout.objectWidth;
+    this.numbers = new Float64Array(initialCells * layout.width);
   }
 
   /** The row under which a cell is stored. */
@@ -156,7 +110,7 @@ export class Cells {
     return all;
   }
 
-  /** Makes a cell without records. What is kept of it is not set, but for the columns. */
+  /** Makes a cell. Its numbers are not set; its objects are undefined. The hash is that of the id. */
   add(id: KeyId, key: Key, hash: number): number {
     return this.#make(this.nextRow++, id, key, hash);
   }
@@ -164,7 +118,7 @@ export class Cells {
   #make(row: number, id: KeyId, key: Key, hash: number): number {
     let cell = this.#free;
     if (cell >= 0) {
-      this.#free = this.numbers[cell * this.columns.width];
+      this.#free = this.numbers[cell * this.width];
     } else {
       cell = this.#used++;
       if (cell === this.#room) this.#grow();
@@ -175,20 +129,12 @@ export class Cells {
     this.#ids[cell] = id;
     if (this.#ownKeys === null && !Object.is(key, id)) this.#ownKeys = this.#ids.slice();
     if (this.#ownKeys !== null) this.#ownKeys[cell] = key;
-    const { arrived, from, latest, width } = this.columns;
-    const at = cell * width;
-    this.numbers[at + column.records] = 0;
-    this.numbers[at + column.said] = 0;
-    this.numbers[at + column.flags] = 0;
-    if (arrived >= 0) this.numbers[at + arrived] = NaN;
-    if (from >= 0) this.numbers[at + from] = Infinity;
-    if (latest >= 0) this.numbers[at + latest] = -Infinity;
     return cell;
   }
 
   #grow(): void {
     this.#room = Math.ceil(this.#room * (this.#room < doublingCellsMax ? 2 : growth));
-    const numbers = new Float64Array(this.#room * this.columns.width);
+    const numbers = new Float64Array(this.#room * this.width);
     numbers.set(this.numbers);
     this.numbers = numbers;
     const rows = new Float64Array(this.#room);
@@ -218,7 +164,7 @@ export class Cells {
     this.#ids[cell] = 0;
     if (this.#ownKeys !== null) this.#ownKeys[cell] = 0;
     for (let j = cell * this.objectWidth; j < (cell + 1) * this.objectWidth; j++) this.objects[j] = undefined;
-    this.numbers[cell * this.columns.width] = this.#free;
+    this.numbers[cell * this.width] = this.#free;
     this.#free = cell;
   }
 
@@ -246,7 +192,7 @@ export class Cells {
         firstNewRow: 0,
         newKeys: [], // rows come and go one by one, so each brings its key as its first object
         rows: Uint32Array.from(cells, (cell) => this.#rows[cell] % namespaceRowsMax),
-        width: this.columns.width,
+        width: this.width,
         numbers: this.#numbersOf(cells),
         objects: cells.map((cell) => this.#encode(cell)),
         removed: Uint32Array.from(
@@ -274,7 +220,7 @@ export class Cells {
   }
 
   #numbersOf(cells: ReadonlyArray<number>): Float64Array {
-    const { width } = this.columns;
+    const { width } = this;
     const numbers = new Float64Array(cells.length * width);
     for (let k = 0; k < cells.length; k++) {
       const from = cells[k] * width;
@@ -283,17 +229,10 @@ export class Cells {
     return numbers;
   }
 
-  /** The objects of a cell as they are stored: its key, then those of the accumulator, then those of it as it was. */
   #encode(cell: number): ReadonlyArray<unknown> {
-    const row: Array<unknown> = [this.keyOf(cell)];
-    const codecs = this.#codecs;
-    const at = cell * this.objectWidth;
-    for (let j = 0; j < codecs.length; j++) row.push(codecs[j].encode(this.objects[at + j]));
-    const stated = this.#statedCodecs;
-    if (stated.length > 0 && this.#isStated(this.numbers[cell * this.columns.width + column.flags])) {
-      for (let j = 0; j < stated.length; j++) row.push(stated[j].encode(this.objects[at + codecs.length + j]));
-    }
-    return row;
+    const key = this.keyOf(cell);
+    if (this.objectWidth === 0) return [key];
+    return [key, ...this.#layout.encode(this.objects, cell * this.objectWidth, cell)];
   }
 
   /** The cells that deltas have brought back, by row. */
@@ -301,7 +240,7 @@ export class Cells {
 
   /** Applies a delta of an earlier run. */
   applyDelta(delta: Delta): void {
-    const { width } = this.columns;
+    const { width } = this;
     const first = delta.namespace * namespaceRowsMax;
     for (const one of delta.removed) {
       const cell = this.#restored.get(first + one);
@@ -312,7 +251,7 @@ export class Cells {
     }
     delta.rows.forEach((one, k) => {
       const row = first + one;
-      const [key, ...objects] = delta.objects[k];
+      const [key, ...stored] = delta.objects[k];
       let cell = this.#restored.get(row);
       if (cell === undefined) {
         const id = keyId(key as Key);
@@ -321,9 +260,7 @@ export class Cells {
       }
       this.#stored[cell >>> 5] |= 1 << cell;
       for (let c = 0; c < width; c++) this.numbers[cell * width + c] = delta.numbers[k * width + c];
-      const codecs = [...this.#codecs, ...this.#statedCodecs];
-      const at = cell * this.objectWidth;
-      objects.forEach((stored, j) => this.objects[at + j] = codecs[j].decode(stored));
+      this.#layout.decode(stored, this.objects, cell * this.objectWidth);
     });
   }
 

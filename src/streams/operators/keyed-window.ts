@@ -32,11 +32,12 @@ import {
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Timing, Window } from "../../windows/window.ts";
 import type { Panes } from "../node.ts";
-import { type CellColumns, Cells, column } from "./cells.ts";
+import { Cells } from "./cells.ts";
 import { SessionCells } from "./session-cells.ts";
 import type { Counters, Stateful } from "./stateful.ts";
 import { Turns } from "./turns.ts";
 import { WindowCells } from "./window-cells.ts";
+import { type CellColumns, cellColumns, column, windowCellLayout, type WindowCellOptions } from "./window-columns.ts";
 import type { WindowEmitter } from "./window-emitter.ts";
 
 /**
@@ -99,16 +100,17 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     this.#emit = options.emitter;
     this.#byClock = assigner._tag === "Sliding" && assigner.time === "no event time";
     this.#usesClock = usesClock(trigger);
-    this.#cells = new Cells({
+    const kept: WindowCellOptions = {
       aggregate,
       keepsStated: panes === "retracting",
       // What was said is worth keeping only while it stands.
-      isStated: (flags) => (flags & timingFlags) !== 0,
+      isStated: (cell) => this.#standing(cell * this.#columns.width) !== null,
       keepsArrived: this.#usesClock,
       keepsFrom: usesEventTime(trigger),
       keepsLatest: assigner._tag === "Global",
-    });
-    this.#columns = this.#cells.columns;
+    };
+    this.#columns = cellColumns(kept);
+    this.#cells = new Cells(windowCellLayout(this.#columns, kept));
     this.#sessions = new SessionCells(this.#cells);
     this.#windows = new WindowCells(this.#cells);
     this.#turns = new Turns(this.#cells);
@@ -334,11 +336,17 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const cells = this.#cells;
     const cell = cells.add(id, key, hash);
     const { numbers, objects, objectWidth } = cells;
-    const at = cell * this.#columns.width;
+    const { arrived, from, latest, accumulator, width } = this.#columns;
+    const at = cell * width;
     numbers[at + column.start] = start;
     numbers[at + column.end] = end;
+    numbers[at + column.records] = 0;
+    numbers[at + column.said] = 0;
     numbers[at + column.flags] = end <= this.#watermark ? overFlag : 0;
-    this.#aggregate.reset(numbers, at + this.#columns.accumulator, objects, cell * objectWidth);
+    if (arrived >= 0) numbers[at + arrived] = NaN;
+    if (from >= 0) numbers[at + from] = Infinity;
+    if (latest >= 0) numbers[at + latest] = -Infinity;
+    this.#aggregate.reset(numbers, at + accumulator, objects, cell * objectWidth);
     this.#file(cell);
     return cell;
   }
@@ -520,12 +528,17 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     return latest >= 0 ? numbers[at + latest] : numbers[at + column.end] - 1;
   }
 
+  /** The timing of the result that stands; null where none does. */
+  #standing(at: number): Timing | null {
+    return timings[this.#cells.numbers[at + column.flags] & timingFlags];
+  }
+
   /** Takes back the result that stands, if any. */
   #retract(cell: number): void {
     const { numbers, objects, objectWidth } = this.#cells;
     const { stated, width } = this.#columns;
     const at = cell * width;
-    const standing = timings[numbers[at + column.flags] & timingFlags];
+    const standing = this.#standing(at);
     if (standing === null) return;
     const { objects: { length } } = this.#aggregate;
     const value = this.#aggregate.result(numbers, at + stated, objects, cell * objectWidth + length);

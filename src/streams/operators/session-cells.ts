@@ -8,7 +8,8 @@
  */
 import type { KeyId } from "../../kv-state/key.ts";
 import { CellIndex } from "./cell-index.ts";
-import { type Cells, column } from "./cells.ts";
+import type { Cells } from "./cells.ts";
+import { column } from "./window-columns.ts";
 
 /** How many cells there is room for at first. */
 const initialCells = 4;
@@ -75,7 +76,7 @@ export class SessionCells {
   }
 
   #endOf(cell: number): number {
-    return this.#cells.numbers[cell * this.#cells.columns.width + column.end];
+    return this.#cells.numbers[cell * this.#cells.width + column.end];
   }
 
   #grow(cell: number): void {

@@ -11,33 +11,30 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
+import { KeyIndex } from "../../kv-state/key-index.ts";
+import { contentHash, copyOfKey, isSameKey } from "../../kv-state/same-key.ts";
 import type { ObjectCodec } from "../../windows/aggregate.ts";
 import type { Ranked } from "../ranked.ts";
+import { CellIndex } from "./cell-index.ts";
+import { Cells } from "./cells.ts";
 import type { Counters, Stateful } from "./stateful.ts";
-
-/** What one id was last said to be. */
-interface Entry {
-  /** Its row in the table: entries are numbered as they are made. */
-  readonly row: number;
-  readonly id: Key;
-  readonly key: Key;
-  /** What it is ranked by. */
-  by: number;
-  /** When it came to that number, counted in changes of this partition: of equal entries the elder ranks higher. */
-  since: number;
-  value: unknown;
-  isStored: boolean;
-}
 
 /** The entries of a key. */
 interface Board {
-  readonly ids: Map<KeyId, Entry>;
-  /** From the greatest down. */
-  readonly ranking: Array<Entry>;
+  /** Their cells, from the greatest down. */
+  readonly ranking: Array<number>;
+  /** The row of the key in the table of floors; -1 where nothing was forgotten. */
+  floor: number;
 }
 
-/** The numbers of a row: what it is ranked by, and since when. */
+/**
+ * The numbers of an entry: what it is ranked by, and when it came to that number, counted in changes of this partition: of
+ * equal entries the elder ranks higher.
+ */
 const width = 2;
+
+/** The objects of an entry: its id, and what that was last said to be. */
+const objectWidth = 2;
 
 /** What a {@link TopNOperator} is made of. */
 export interface TopNOptions {
@@ -62,69 +59,85 @@ export class TopNOperator implements Receiver, Stateful {
    */
   readonly counters = { records: 0, results: 0, forgotten: 0, uncertain: 0 } satisfies Counters;
   readonly #options: TopNOptions;
-  readonly #boards = new Map<KeyId, Board>();
+  /** The row of each key, which is the place of its board. */
+  readonly #keys = new KeyIndex();
+  readonly #boards: Array<Board> = [];
+  /** The entries, each of which has a cell. */
+  readonly #cells: Cells;
+  /** The cells by the hashes of their keys and ids together. */
+  readonly #index = new CellIndex();
   /** The greatest number that was ever forgotten of each key. */
   readonly #floors = new AccumulatorTable({ width: 1, objects: [] });
   readonly #floorTable: string;
-  readonly #changed = new Set<Entry>();
-  #removed: Array<number> = [];
-  #nextRow = 0;
   #nextSince = 0;
 
   constructor(options: TopNOptions) {
+    const { stored } = options;
     this.name = options.name;
     this.#options = options;
     this.#floorTable = `${options.name}#floors`;
+    this.#cells = new Cells({
+      width,
+      objectWidth,
+      encode: (objects, at) => [objects[at], stored.encode(objects[at + 1])],
+      decode: ([id, value], objects, at) => {
+        objects[at] = id;
+        objects[at + 1] = stored.decode(value);
+      },
+    });
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
-    const { context, next } = this.#options;
+    const { context, next, entriesMax, n } = this.#options;
     let by: number;
     let entryId: Key;
-    let id: KeyId;
+    let idHash: number;
     try {
       by = this.#options.by(value);
       if (typeof by !== "number" || Number.isNaN(by)) {
         throw new RangeError(`Cannot rank a record as what it is ranked by must be a number: current value is ${by}`);
       }
       entryId = this.#options.id(value);
-      id = keyId(entryId);
+      idHash = contentHash(entryId);
     } catch (error) {
       next.letter(context.letter(this.name, error, value, true));
       return;
     }
     this.counters.records++;
-    const board = this.#boardOf(keyId(key as Key));
-    let entry = board.ids.get(id);
-    const left = entry === undefined ? -1 : placeOf(board.ranking, entry.by, entry.since);
-    let taken = left;
-    if (entry === undefined) {
-      entry = {
-        row: this.#nextRow++,
-        id: entryId,
-        key: key as Key,
-        by,
-        since: this.#nextSince++,
-        value,
-        isStored: false,
-      };
-      board.ids.set(id, entry);
-      taken = this.#enter(board, entry);
+    const id = keyId(key as Key);
+    const hash = keyHash(id);
+    const board = this.#boardOf(id, hash);
+    const { ranking } = board;
+    let cell = this.#find(id, hash, entryId, idHash);
+    let from: number;
+    let to: number;
+    if (cell < 0) {
+      if (ranking.length >= entriesMax && by <= this.#cells.numbers[ranking[ranking.length - 1] * width]) {
+        // It would be the one to be forgotten.
+        this.#forget(board, id, key as Key, hash, by);
+        return;
+      }
+      cell = this.#cells.add(id, key as Key, hash);
+      this.#cells.objects[cell * objectWidth] = copyOfKey(entryId);
+      this.#index.add(mix(hash, idHash), cell);
+      from = this.#enter(ranking, cell, by);
+      if (ranking.length > entriesMax) this.#forgetLeast(board, id, key as Key, hash);
+      // A new entry moves all that are below it down.
+      to = ranking.length;
     } else {
-      entry.value = value;
-      if (entry.by !== by) {
-        board.ranking.splice(left, 1);
-        entry.by = by;
-        entry.since = this.#nextSince++;
-        taken = this.#enter(board, entry);
+      const before = this.#cells.numbers[cell * width];
+      from = placeOf(this.#cells.numbers, ranking, before, this.#cells.numbers[cell * width + 1]);
+      to = from + 1;
+      if (before !== by) {
+        takeOut(ranking, from);
+        const taken = this.#enter(ranking, cell, by);
+        to = Math.max(from, taken) + 1;
+        from = Math.min(from, taken);
       }
     }
-    this.#changed.add(entry);
-    if (board.ranking.length > this.#options.entriesMax) this.#forgetLeast(board);
-    const from = left < 0 ? taken : Math.min(left, taken);
-    // A new entry moves all that are below it down.
-    const to = left < 0 ? board.ranking.length : Math.max(left, taken) + 1;
-    this.#say(key as Key, board.ranking.slice(from, Math.min(to, this.#options.n)), from, time, watermark);
+    this.#cells.objects[cell * objectWidth + 1] = value;
+    this.#cells.touch(cell);
+    this.#say(key as Key, board, from, Math.min(to, n), time, watermark);
   }
 
   watermark(watermark: number): void {
@@ -135,54 +148,75 @@ export class TopNOperator implements Receiver, Stateful {
     this.#options.next.letter(letter);
   }
 
-  #boardOf(id: KeyId): Board {
-    let board = this.#boards.get(id);
-    if (board === undefined) {
-      board = { ids: new Map(), ranking: [] };
-      this.#boards.set(id, board);
+  #boardOf(id: KeyId, hash: number): Board {
+    let row = this.#keys.find(id, hash);
+    if (row < 0) {
+      row = this.#keys.add(id, hash);
+      this.#boards.push({ ranking: [], floor: -1 });
     }
-    return board;
+    return this.#boards[row];
   }
 
-  /** Puts an entry in its place. */
-  #enter({ ranking }: Board, entry: Entry): number {
-    const place = placeOf(ranking, entry.by, entry.since);
-    ranking.splice(place, 0, entry);
+  /** The cell of an entry; -1 where there is none. */
+  #find(id: KeyId, hash: number, entryId: Key, idHash: number): number {
+    const mixed = mix(hash, idHash);
+    const { objects } = this.#cells;
+    let cell = this.#index.first(mixed);
+    while (cell >= 0 && !(this.#cells.isOf(cell, id) && isSameKey(objects[cell * objectWidth] as Key, entryId))) {
+      cell = this.#index.next(mixed);
+    }
+    return cell;
+  }
+
+  /** Puts an entry in its place, and gives that. */
+  #enter(ranking: Array<number>, cell: number, by: number): number {
+    const { numbers } = this.#cells;
+    const since = this.#nextSince++;
+    numbers[cell * width] = by;
+    numbers[cell * width + 1] = since;
+    const place = placeOf(numbers, ranking, by, since);
+    putIn(ranking, place, cell);
     return place;
   }
 
-  #forgetLeast(board: Board): void {
+  #forgetLeast(board: Board, id: KeyId, key: Key, hash: number): void {
+    const cells = this.#cells;
     const least = board.ranking.pop()!;
-    board.ids.delete(keyId(least.id));
-    this.#changed.delete(least);
-    if (least.isStored) this.#removed.push(least.row);
-    this.counters.forgotten++;
-    const id = keyId(least.key);
-    const hash = keyHash(id);
-    let row = this.#floors.find(id, hash);
-    if (row < 0) {
-      row = this.#floors.add(id, least.key, hash);
-      this.#floors.numbers[row] = -Infinity;
-    }
-    this.#floors.numbers[row] = Math.max(this.#floors.numbers[row], least.by);
-    this.#floors.touch(row);
+    this.#forget(board, id, key, hash, cells.numbers[least * width]);
+    this.#index.remove(mix(hash, contentHash(cells.objects[least * objectWidth] as Key)), least);
+    cells.remove(least);
   }
 
-  /** Says who has the ranks from one on, which is counted from 0. */
-  #say(key: Key, entries: ReadonlyArray<Entry>, from: number, time: number, watermark: number): void {
-    if (entries.length === 0) return;
+  /** Counts an entry that is forgotten, and what it was ranked by. */
+  #forget(board: Board, id: KeyId, key: Key, hash: number, by: number): void {
+    this.counters.forgotten++;
+    const floors = this.#floors;
+    if (board.floor < 0) {
+      board.floor = floors.add(id, key, hash);
+      floors.numbers[board.floor] = -Infinity;
+      floors.touch(board.floor);
+    }
+    if (by <= floors.numbers[board.floor]) return;
+    floors.numbers[board.floor] = by;
+    floors.touch(board.floor);
+  }
+
+  /** Says who has the ranks from one up to another, which are counted from 0. */
+  #say(key: Key, { ranking, floor }: Board, from: number, to: number, time: number, watermark: number): void {
+    if (from >= to) return;
     const { context, next } = this.#options;
-    const id = keyId(key);
-    const floorRow = this.#floors.find(id, keyHash(id));
+    const { numbers, objects } = this.#cells;
     const { ordinal, ordinalRoom } = context;
-    context.ordinalRoom = ordinalRoom / 2 / entries.length;
-    entries.forEach(({ by, value }, k) => {
+    const greatestForgotten = floor < 0 ? NaN : this.#floors.numbers[floor];
+    context.ordinalRoom = ordinalRoom / 2 / (to - from);
+    for (let place = from; place < to; place++) {
+      const cell = ranking[place];
       this.counters.results++;
-      if (floorRow >= 0 && by <= this.#floors.numbers[floorRow]) this.counters.uncertain++;
-      context.ordinal = ordinal + k * context.ordinalRoom;
-      const ranked: Ranked<unknown, unknown> = { key, rank: from + k + 1, value };
+      if (numbers[cell * width] <= greatestForgotten) this.counters.uncertain++;
+      context.ordinal = ordinal + (place - from) * context.ordinalRoom;
+      const ranked: Ranked<unknown, unknown> = { key, rank: place + 1, value: objects[cell * objectWidth + 1] };
       next.record(ranked, key, time, watermark);
-    });
+    }
     context.ordinal = ordinal;
     context.ordinalRoom = ordinalRoom;
   }
@@ -190,86 +224,79 @@ export class TopNOperator implements Receiver, Stateful {
   takeDeltas(partition: number, into: Array<Delta>): void {
     const floors = this.#floors.takeDelta(this.#floorTable, partition, 0);
     if (floors !== null) into.push(floors);
-    if (this.#changed.size === 0 && this.#removed.length === 0) return;
-    const rows = new Uint32Array(this.#changed.size);
-    const numbers = new Float64Array(rows.length * width);
-    const objects: Array<ReadonlyArray<unknown>> = [];
-    let k = 0;
-    for (const entry of this.#changed) {
-      rows[k] = entry.row;
-      numbers[k * width] = entry.by;
-      numbers[k * width + 1] = entry.since;
-      objects.push([entry.key, entry.id, this.#options.stored.encode(entry.value)]);
-      entry.isStored = true;
-      k++;
-    }
-    into.push({
-      table: this.name,
-      partition,
-      namespace: 0,
-      dropped: false,
-      firstNewRow: 0,
-      newKeys: [], // rows come and go one by one, so each brings its key as its first object
-      rows,
-      width,
-      numbers,
-      objects,
-      removed: Uint32Array.from(this.#removed),
-    });
-    this.#changed.clear();
-    this.#removed = [];
+    this.#cells.takeDeltas(this.name, partition, into);
   }
 
-  /** The entries that deltas have brought back, by row; ranked once all have been applied. */
-  readonly #restored = new Map<number, Entry>();
-
   applyDelta(delta: Delta): void {
-    if (delta.table === this.#floorTable) {
-      this.#floors.apply(delta);
-      return;
-    }
-    for (const row of delta.removed) this.#restored.delete(row);
-    delta.rows.forEach((row, k) => {
-      const [key, id, stored] = delta.objects[k] as [Key, Key, unknown];
-      const [by, since] = delta.numbers.subarray(k * width, (k + 1) * width);
-      const value = this.#options.stored.decode(stored);
-      this.#restored.set(row, { row, id, key, by, since, value, isStored: true });
-    });
+    if (delta.table === this.#floorTable) this.#floors.apply(delta);
+    else this.#cells.applyDelta(delta);
   }
 
   snapshot(): unknown {
-    return { nextRow: this.#nextRow, nextSince: this.#nextSince, counters: { ...this.counters } };
+    return { nextRow: this.#cells.nextRow, nextSince: this.#nextSince, counters: { ...this.counters } };
   }
 
   restore(snapshot: unknown): void {
     const { nextRow, nextSince, counters } = snapshot as { nextRow: number; nextSince: number; counters: Counters };
-    this.#nextRow = nextRow;
+    const cells = this.#cells;
+    cells.restore(nextRow);
     this.#nextSince = nextSince;
     Object.assign(this.counters, counters);
-    for (const entry of this.#restored.values()) {
-      const board = this.#boardOf(keyId(entry.key));
-      board.ids.set(keyId(entry.id), entry);
-      board.ranking.push(entry);
+    for (const cell of cells.all()) {
+      const hash = cells.hashOf(cell);
+      this.#index.add(mix(hash, contentHash(cells.objects[cell * objectWidth] as Key)), cell);
+      this.#boardOf(cells.idOf(cell), hash).ranking.push(cell);
     }
-    this.#restored.clear();
-    for (const { ranking } of this.#boards.values()) {
-      ranking.sort((one, other) => isAbove(one, other.by, other.since) ? -1 : 1);
+    for (let row = 0; row < this.#floors.size; row++) {
+      const id = keyId(this.#floors.keys[row]);
+      this.#boardOf(id, keyHash(id)).floor = row;
+    }
+    const { numbers } = cells;
+    for (const { ranking } of this.#boards) {
+      ranking.sort((one, other) => isAbove(numbers, one, numbers[other * width], numbers[other * width + 1]) ? -1 : 1);
     }
   }
 }
 
+/** One hash of a key's and an id's. */
+const mix = (hash: number, idHash: number): number => Math.imul(hash, 0x85ebca6b) ^ idHash;
+
 /** Whether an entry ranks above one of this number that has had it since then. */
-const isAbove = (entry: Entry, by: number, since: number): boolean =>
-  entry.by > by || (entry.by === by && entry.since < since);
+const isAbove = (numbers: Float64Array, cell: number, by: number, since: number): boolean => {
+  const own = numbers[cell * width];
+  return own > by || (own === by && numbers[cell * width + 1] < since);
+};
 
 /** How many entries rank above one of this number that has had it since then: its place, whether it is there or not. */
-const placeOf = (ranking: ReadonlyArray<Entry>, by: number, since: number): number => {
+const placeOf = (numbers: Float64Array, ranking: ReadonlyArray<number>, by: number, since: number): number => {
   let low = 0;
   let high = ranking.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (isAbove(ranking[middle], by, since)) low = middle + 1;
+    if (isAbove(numbers, ranking[middle], by, since)) low = middle + 1;
     else high = middle;
   }
   return low;
+};
+
+/** Up to so many cells are moved one by one: `splice` is faster for more, but makes a list each time. */
+const movedMax = 64;
+
+const putIn = (ranking: Array<number>, place: number, cell: number): void => {
+  if (ranking.length - place > movedMax) {
+    ranking.splice(place, 0, cell);
+    return;
+  }
+  ranking.push(cell);
+  for (let at = ranking.length - 1; at > place; at--) ranking[at] = ranking[at - 1];
+  ranking[place] = cell;
+};
+
+const takeOut = (ranking: Array<number>, place: number): void => {
+  if (ranking.length - place > movedMax) {
+    ranking.splice(place, 1);
+    return;
+  }
+  for (let at = place; at < ranking.length - 1; at++) ranking[at] = ranking[at + 1];
+  ranking.pop();
 };

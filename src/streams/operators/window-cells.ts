@@ -5,7 +5,8 @@
  */
 import type { KeyId } from "../../kv-state/key.ts";
 import { CellIndex } from "./cell-index.ts";
-import { type Cells, column } from "./cells.ts";
+import type { Cells } from "./cells.ts";
+import { column } from "./window-columns.ts";
 
 /** Finds the cell of a key in a window. */
 export class WindowCells {
@@ -18,7 +19,7 @@ export class WindowCells {
 
   /** The cell of a key in a window; -1 where there is none. */
   find(id: KeyId, hash: number, start: number, end: number): number {
-    const { numbers, columns: { width } } = this.#cells;
+    const { numbers, width } = this.#cells;
     const mixed = mix(hash, start, end);
     let cell = this.#index.first(mixed);
     while (cell >= 0) {
@@ -39,7 +40,7 @@ export class WindowCells {
   }
 
   #hashOf(cell: number): number {
-    const { numbers, columns: { width } } = this.#cells;
+    const { numbers, width } = this.#cells;
     const at = cell * width;
     return mix(this.#cells.hashOf(cell), numbers[at + column.start], numbers[at + column.end]);
   }
