@@ -116,7 +116,7 @@ const expectedSeconds = all.reduce(
   0,
 );
 if (known === null) {
-  console.error(`${all.length} queries, ${rounds} rounds: about ${Math.ceil(expectedSeconds / 60)} minutes`);
+  console.error(`${all.length} queries, ${rounds} rounds: about ${(expectedSeconds / 60).toFixed(1)} minutes`);
 }
 for (let round = 1; round <= rounds; round++) await forEach(`round ${round} of ${rounds}`, (runs) => runs.round());
 for (let round = 1; round <= latencyRounds; round++) {
