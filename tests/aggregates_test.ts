@@ -337,17 +337,38 @@ for (const [name, subject] of all) {
     Deno.test(`${name} of records that are added at once is that of records that are added one by one`, () =>
       fc.assert(fc.property(anyItems, fc.infiniteStream(fc.nat(2)), fc.nat(2), (items, choices, left) => {
         const width = aggregate.numbers + 2 * margin;
-        const together = new Float64Array(3 * width).fill(-7);
+        const objectsWidth = aggregate.objects.length + margin;
+        const numbers = new Float64Array(3 * width).fill(-7);
+        const objects = new Array<unknown>(3 * objectsWidth).fill("a neighbour's");
         const alone = Array.from({ length: 3 }, (_, k) => {
-          aggregate.reset(together, k * width + margin, [], 0);
+          aggregate.reset(numbers, k * width + margin, objects, k * objectsWidth + margin);
           return new Accumulator(aggregate);
         });
         const rows = items.map((_, k) => k).filter((k) => k % 3 !== left);
         const accumulators = rows.map(() => choices.next().value!);
         const to = Math.max(rows.length - 1, 0);
-        addAll(together, margin, width, Uint32Array.from(accumulators), items, Uint32Array.from(rows), 1, to);
+        addAll(margin, margin, {
+          numbers,
+          width,
+          objects,
+          objectsWidth,
+          accumulators: Uint32Array.from(accumulators),
+          rows: Uint32Array.from(rows),
+          values: items,
+          timestamps: Float64Array.from(items, at),
+          from: 1,
+          to,
+        });
         for (let k = 1; k < to; k++) alone[accumulators[k]].add([items[rows[k]]], at);
-        assert.deepEqual([...together], alone.flatMap(({ numbers }) => [...numbers]));
+        assert.deepEqual([...numbers], alone.flatMap(({ numbers }) => [...numbers]));
+        const stored = aggregate.objects.map((codec, j) =>
+          alone.map((_, k) => codec.encode(objects[k * objectsWidth + margin + j]))
+        );
+        assert.deepEqual(
+          stored,
+          aggregate.objects.map((codec, j) => alone.map((one) => codec.encode(one.objects[margin + j]))),
+        );
+        assert.ok(objects.every((object, k) => k % objectsWidth >= margin || object === "a neighbour's"));
       })));
   }
 

@@ -9,7 +9,7 @@ import { Columns, rowsFrom } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { GrowingMarks, type Marks, noMarks } from "./marks.ts";
-import { type Barrier, type Batch, type Message } from "./message.ts";
+import type { Barrier, Batch, Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";

@@ -42,22 +42,12 @@ export interface Aggregate<in A, out B, out M extends Merges | CannotMerge = Mer
     timestamp: number,
   ) => void;
   /**
-   * Adds several records at once, where numbers do; it says the same as `add` for each in turn, and is faster. Of the places
-   * `from` to `to` of two lists, `rows[k]` says which value it is, and `accumulators[k]` to which accumulator it is added: that
-   * which lies in `numbers` from `accumulators[k] * width + i`.
+   * Adds several records at once, each to an accumulator of its own; `i` and `j` are where the aggregate's own part of these
+   * begins. It does the same as `add` for each record in turn, and is faster.
    *
    * @default {undefined} `add` is called for each record.
    */
-  readonly addAll?: (
-    numbers: Float64Array,
-    i: number,
-    width: number,
-    accumulators: Uint32Array,
-    values: ReadonlyArray<A>,
-    rows: Uint32Array,
-    from: number,
-    to: number,
-  ) => void;
+  readonly addAll?: (i: number, j: number, additions: Additions<A>) => void;
   /**
    * Adds another accumulator (the last four), whose records come after those of the first. It throws where `merging`
    * says that there is no such thing, and is never called then.
@@ -75,6 +65,37 @@ export interface Aggregate<in A, out B, out M extends Merges | CannotMerge = Mer
   /** The answer. It is asked of at least one record. */
   readonly result: (numbers: Float64Array, i: number, objects: ReadonlyArray<unknown>, j: number) => B;
 }
+
+/** Records that are to be added at once, and accumulators side by side that they are added to. */
+export interface Additions<out A> {
+  /** The accumulators' numbers: those of accumulator `r` begin at `r * width`. */
+  readonly numbers: Float64Array;
+  readonly width: number;
+  /** The accumulators' objects: those of accumulator `r` begin at `r * objectsWidth`. */
+  readonly objects: Array<unknown>;
+  readonly objectsWidth: number;
+  /** The accumulator that each record goes to, by the record's place. */
+  readonly accumulators: Uint32Array;
+  /** The record at each place, as a row of `values` and `timestamps`. */
+  readonly rows: Uint32Array;
+  readonly values: ReadonlyArray<A>;
+  readonly timestamps: Float64Array;
+  /** Which places are meant: from this one up to `to`. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Adds several records to an aggregate's part of accumulators: at once where it can, else one by one. */
+export const addEach = <A>(aggregate: Aggregate<A, unknown>, i: number, j: number, additions: Additions<A>): void => {
+  const { add, addAll } = aggregate;
+  if (addAll !== undefined) return addAll(i, j, additions);
+  const { numbers, width, objects, objectsWidth, accumulators, rows, values, timestamps, from, to } = additions;
+  for (let k = from; k < to; k++) {
+    const at = accumulators[k];
+    const row = rows[k];
+    add(numbers, at * width + i, objects, at * objectsWidth + j, values[row], timestamps[row]);
+  }
+};
 
 /** How an object of an accumulator becomes something that can be stored, and back. */
 export interface ObjectCodec {
@@ -117,13 +138,7 @@ export const compose = <A, B, M extends Merges | CannotMerge>(shape: AggregateSh
     objects += part.objects.length;
   }
   const count = parts.length;
-  const addAlls = parts.map(({ addAll }) => addAll).filter((addAll) => addAll !== undefined);
   return {
-    ...(addAlls.length < count ? {} : {
-      addAll: (n, i, width, accumulators, values, rows, from, to) => {
-        for (let k = 0; k < count; k++) addAlls[k](n, i + numbersAt[k], width, accumulators, values, rows, from, to);
-      },
-    }),
     "~weir/Aggregate": true,
     merging: (parts.find(({ merging }) => merging !== "merges") ?? parts[0]).merging,
     fingerprint: `struct(${names.map((name, k) => `${JSON.stringify(name)}:${parts[k].fingerprint}`).join(",")})`,
@@ -134,6 +149,9 @@ export const compose = <A, B, M extends Merges | CannotMerge>(shape: AggregateSh
     },
     add: (n, i, o, j, value, timestamp) => {
       for (let k = 0; k < count; k++) parts[k].add(n, i + numbersAt[k], o, j + objectsAt[k], value, timestamp);
+    },
+    addAll: (i, j, additions) => {
+      for (let k = 0; k < count; k++) addEach(parts[k], i + numbersAt[k], j + objectsAt[k], additions);
     },
     merge: (n, i, o, j, n2, i2, o2, j2) => {
       for (let k = 0; k < count; k++) {

@@ -7,7 +7,15 @@
  *
  * @module
  */
-export type { Aggregate, AggregateResult, AggregateShape, CannotMerge, Merges, ObjectCodec } from "./aggregate.ts";
+export type {
+  Additions,
+  Aggregate,
+  AggregateResult,
+  AggregateShape,
+  CannotMerge,
+  Merges,
+  ObjectCodec,
+} from "./aggregate.ts";
 export { approxDistinct } from "./aggregates/approx-distinct.ts";
 export { argMax, argMin } from "./aggregates/arg-min-max.ts";
 export { collect, type Collected } from "./aggregates/collect.ts";

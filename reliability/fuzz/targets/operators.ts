@@ -80,6 +80,7 @@ const forgetful: ReadonlyArray<Make> = [
         aggregate,
         allowedLateness,
         takesPartials: false,
+        context,
         emitter: new WindowEmitter(context, next, next),
       })
     )

@@ -108,7 +108,7 @@ export class EventTimeOperator implements Receiver, Stateful {
 
   /** Moves the watermark by some records, and hands these on. */
   #observe(stamped: Columns, rows: Uint32Array, handOn: BatchReceiver): void {
-    const { times, watermarks, ordinals } = stamped;
+    const { times, watermarks } = stamped;
     this.#watermarks.observeAll(this.#placeOfSplit(), times, watermarks, rows);
     handOn(stamped, rows);
     if (!this.#eager) return;

@@ -9,7 +9,7 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
-import type { Aggregate } from "../../windows/aggregate.ts";
+import { addEach, type Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
@@ -165,23 +165,23 @@ export class SlidingWindowOperator implements Receiver, Stateful {
 
   /** Adds the records at some places of a batch, which all belong into one slice. */
   #addAll(table: AccumulatorTable, columns: Columns, rows: Uint32Array, from: number, to: number): void {
-    const { values, times } = columns;
-    const { numbers: width, objects: { length: objects }, add, addAll } = this.#aggregate;
-    const tableRows = this.#tableRows;
-    if (addAll !== undefined) {
-      try {
-        addAll(table.numbers, 0, width, tableRows, values, rows, from, to);
-      } catch (error) {
-        this.#context.moveToRow(columns, rows[this.#firstFailing(columns, rows, from, to)]);
-        throw error;
-      }
-      return;
-    }
-    for (let k = from; k < to; k++) {
-      const row = rows[k];
-      this.#context.moveToRow(columns, row);
-      const tableRow = tableRows[k];
-      add(table.numbers, tableRow * width, table.objects, tableRow * objects, values[row], times[row]);
+    if (from === to) return;
+    try {
+      addEach(this.#aggregate, 0, 0, {
+        numbers: table.numbers,
+        width: this.#aggregate.numbers,
+        objects: table.objects,
+        objectsWidth: this.#aggregate.objects.length,
+        accumulators: this.#tableRows,
+        rows,
+        values: columns.values,
+        timestamps: columns.times,
+        from,
+        to,
+      });
+    } catch (error) {
+      this.#context.moveToRow(columns, rows[this.#firstFailing(columns, rows, from, to)]);
+      throw error;
     }
   }
 

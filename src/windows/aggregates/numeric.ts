@@ -26,7 +26,7 @@ export const count: Aggregate<unknown, number, Merges> = numeric({
   numbers: 1,
   reset: (n, i) => void (n[i] = 0),
   add: (n, i) => void n[i]++,
-  addAll: (n, i, width, accumulators, _values, _rows, from, to) => {
+  addAll: (i, _j, { numbers: n, width, accumulators, from, to }) => {
     for (let k = from; k < to; k++) n[accumulators[k] * width + i]++;
   },
   merge: (n, i, _o, _j, n2, i2) => void (n[i] += n2[i2]),
@@ -50,7 +50,7 @@ export const sum = <A>(select: (value: A) => number): Aggregate<A, number, Merge
     numbers: 1,
     reset: (n, i) => void (n[i] = 0),
     add: (n, i, _o, _j, value) => void (n[i] += select(value)),
-    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+    addAll: (i, _j, { numbers: n, width, accumulators, rows, values, from, to }) => {
       for (let k = from; k < to; k++) n[accumulators[k] * width + i] += select(values[rows[k]]);
     },
     merge: (n, i, _o, _j, n2, i2) => void (n[i] += n2[i2]),
@@ -77,7 +77,7 @@ export const mean = <A>(select: (value: A) => number): Aggregate<A, number, Merg
       n[i] += select(value);
       n[i + 1]++;
     },
-    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+    addAll: (i, _j, { numbers: n, width, accumulators, rows, values, from, to }) => {
       for (let k = from; k < to; k++) {
         const at = accumulators[k] * width + i;
         n[at] += select(values[rows[k]]);
@@ -112,7 +112,7 @@ export const min = <A>(select: (value: A) => number): Aggregate<A, number, Merge
       const x = select(value);
       if (x < n[i]) n[i] = x;
     },
-    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+    addAll: (i, _j, { numbers: n, width, accumulators, rows, values, from, to }) => {
       for (let k = from; k < to; k++) {
         const x = select(values[rows[k]]);
         const at = accumulators[k] * width + i;
@@ -146,7 +146,7 @@ export const max = <A>(select: (value: A) => number): Aggregate<A, number, Merge
       const x = select(value);
       if (x > n[i]) n[i] = x;
     },
-    addAll: (n, i, width, accumulators, values, rows, from, to) => {
+    addAll: (i, _j, { numbers: n, width, accumulators, rows, values, from, to }) => {
       for (let k = from; k < to; k++) {
         const x = select(values[rows[k]]);
         const at = accumulators[k] * width + i;

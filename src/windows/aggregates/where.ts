@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Aggregate, CannotMerge, Merges } from "../aggregate.ts";
+import { addEach, type Aggregate, type CannotMerge, type Merges } from "../aggregate.ts";
 
 /** How many records lists of those that count have room for at first. */
 const roomAtFirst = 1_024;
@@ -33,7 +33,7 @@ export const where = <A, B, C, M extends Merges | CannotMerge>(
   aggregate: Aggregate<A, B, M>,
   none: C,
 ): Aggregate<A, B | C, M> => {
-  const { merging, fingerprint, numbers, objects, reset, add, addAll, merge, result } = aggregate;
+  const { merging, fingerprint, numbers, objects, reset, add, merge, result } = aggregate;
   return {
     "~weir/Aggregate": true,
     merging,
@@ -49,7 +49,7 @@ export const where = <A, B, C, M extends Merges | CannotMerge>(
       n[i] = 1;
       add(n, i + 1, o, j, value, timestamp);
     },
-    ...(addAll === undefined ? {} : { addAll: addingAll(holds, addAll) }),
+    addAll: addingAll(holds, aggregate),
     merge: (n, i, o, j, n2, i2, o2, j2) => {
       if (n2[i2] === 0) return;
       n[i] = 1;
@@ -62,11 +62,12 @@ export const where = <A, B, C, M extends Merges | CannotMerge>(
 /** Hands on those of several records that count. */
 const addingAll = <A>(
   holds: (value: A) => boolean,
-  addAll: NonNullable<Aggregate<A, unknown>["addAll"]>,
+  aggregate: Aggregate<A, unknown>,
 ): NonNullable<Aggregate<A, unknown>["addAll"]> => {
   let countedRows = new Uint32Array(roomAtFirst);
   let countedAccumulators = new Uint32Array(roomAtFirst);
-  return (n, i, width, accumulators, values, rows, from, to) => {
+  return (i, j, additions) => {
+    const { numbers, width, accumulators, rows, values, from, to } = additions;
     if (to - from > countedRows.length) {
       countedRows = new Uint32Array(2 * (to - from));
       countedAccumulators = new Uint32Array(2 * (to - from));
@@ -74,11 +75,13 @@ const addingAll = <A>(
     let counted = 0;
     for (let k = from; k < to; k++) {
       if (!holds(values[rows[k]])) continue;
-      n[accumulators[k] * width + i] = 1;
+      numbers[accumulators[k] * width + i] = 1;
       countedRows[counted] = rows[k];
       countedAccumulators[counted] = accumulators[k];
       counted++;
     }
-    if (counted > 0) addAll(n, i + 1, width, countedAccumulators, values, countedRows, 0, counted);
+    if (counted === 0) return;
+    const those = { ...additions, accumulators: countedAccumulators, rows: countedRows, from: 0, to: counted };
+    addEach(aggregate, i + 1, j, those);
   };
 };
