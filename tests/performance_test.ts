@@ -408,8 +408,8 @@ const byHand = (count: number, keys: number) => {
   );
 };
 
-const onWeir = (count: number, keys: number) => () =>
-  Effect.runPromise(Job.run(counting(generated(count, keys)), { state: "test.kv", kv: memoryKv() }));
+const onWeir = (count: number, keys: number, options: Job.RunOptions = {}) => () =>
+  Effect.runPromise(Job.run(counting(generated(count, keys)), { state: "test.kv", kv: memoryKv(), ...options }));
 
 /** How many times as long as the loop a job may take, its start included: about twice what it takes. */
 const loopsMax = 6;
@@ -420,9 +420,9 @@ Deno.test("a job takes no more than a few times what a loop takes that a person 
   assert.ok(weir <= loopsMax * loop, `${weir.toFixed(0)} ms, against ${loop.toFixed(0)} ms of the loop`);
 });
 
-Deno.test("ten times the keys do not cost ten times as much", async () => {
+Deno.test("ten times the keys of a partition do not cost ten times as much", async () => {
   const count = 300_000;
-  const [few, many] = await leastMillis([onWeir(count, 500), onWeir(count, 5_000)]);
+  const [few, many] = await leastMillis([500, 5_000].map((keys) => onWeir(count, keys, { keyedPartitions: 1 })));
   assert.ok(many <= 3 * few, `${many.toFixed(0)} ms with 5,000 keys, ${few.toFixed(0)} ms with 500`);
 });
 
