@@ -5,7 +5,9 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -29,9 +31,10 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 
 /**
- * Runs one query once, after a warm-up in the same process, and prints one line of JSON about it.
+ * Runs one query once, after a warm-up in the same process, and prints one line of JSON about it; of several queries, one
+ * after the other, a list of them.
  *
- * <p>Both runs have a job of their own on one cluster, which lives in this process.
+ * <p>Each run has a job of its own on one cluster, which lives in this process.
  */
 public final class Main {
   private Main() {}
@@ -40,7 +43,7 @@ public final class Main {
     Options options;
     try {
       options = Options.parse(args);
-      Queries.named(options.query());
+      for (String name : options.queries()) Queries.named(name);
     } catch (IllegalArgumentException wrong) {
       System.err.println(wrong.getMessage());
       System.exit(2);
@@ -70,9 +73,14 @@ public final class Main {
             .build();
     try (MiniCluster flink = new MiniCluster(cluster)) {
       flink.start();
-      if (options.warmup() > 0) runOnce(flink, config, options, options.warmup(), folder.resolve("warm-up"));
-      System.gc();
-      return runOnce(flink, config, options, options.events(), folder.resolve("measured"));
+      List<String> lines = new ArrayList<>();
+      for (String query : options.queries()) {
+        Path output = folder.resolve(query);
+        if (options.warmup() > 0) runOnce(flink, config, options, query, options.warmup(), output.resolve("warm-up"));
+        System.gc();
+        lines.add(runOnce(flink, config, options, query, options.events(), output.resolve("measured")));
+      }
+      return lines.size() == 1 ? lines.get(0) : lines.toString();
     }
   }
 
@@ -98,18 +106,19 @@ public final class Main {
     return config;
   }
 
-  private static String runOnce(MiniCluster flink, Configuration config, Options options, int events, Path folder)
-      throws Exception {
+  private static String runOnce(
+      MiniCluster flink, Configuration config, Options options, String query, int events, Path folder) throws Exception {
     Measure.reset();
     StreamExecutionEnvironment environment = new StreamExecutionEnvironment(config);
     environment.setParallelism(options.parallelism());
-    sink(Queries.named(options.query()).on(environment, new Generator(options.seed(), options.eventsPerSecond()), events), options, folder);
+    Generator generator = new Generator(options.seed(), options.eventsPerSecond());
+    sink(Queries.named(query).on(environment, generator, events), options, folder);
     JobGraph job = environment.getStreamGraph().getJobGraph();
     flink.submitJob(job).get();
     flink.requestJobResult(job.getJobID()).get().toJobExecutionResult(Main.class.getClassLoader());
     Measure.Run run = Measure.run();
     CheckpointStatsSnapshot checkpoints = flink.getExecutionGraph(job.getJobID()).get().getCheckpointStatsSnapshot();
-    return json(options, events, run, checkpoints);
+    return json(options, query, events, run, checkpoints);
   }
 
   private static <R extends Row> void sink(DataStream<R> rows, Options options, Path folder) {
@@ -118,13 +127,14 @@ public final class Main {
         .sinkTo(isWritten ? Sinks.files(folder) : new DiscardingSink<>());
   }
 
-  private static String json(Options options, long events, Measure.Run run, CheckpointStatsSnapshot checkpoints)
+  private static String json(
+      Options options, String query, long events, Measure.Run run, CheckpointStatsSnapshot checkpoints)
       throws IOException {
     long completed = checkpoints.getCounts().getNumberOfCompletedCheckpoints();
     var summary = checkpoints.getSummaryStats();
     var epochMillis = summary.getEndToEndDurationStats();
     StringBuilder out = new StringBuilder("{");
-    text(out, "query", options.query());
+    text(out, "query", query);
     text(out, "mode", options.check() ? "check" : "throughput");
     number(out, "events", events);
     number(out, "seed", options.seed());

@@ -2,12 +2,13 @@ package nexmark;
 
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /** What is to be run, as the command line says it. */
 record Options(
-    String query,
+    List<String> queries,
     int events,
     int warmup,
     int seed,
@@ -54,7 +55,7 @@ record Options(
       throw new IllegalArgumentException("--query and --events are needed; the options are " + USAGE);
     }
     return new Options(
-        given.get("query"),
+        List.of(given.get("query").split(",")),
         Integer.parseInt(given.get("events")),
         Integer.parseInt(given.getOrDefault("warmup", "0")),
         Integer.parseInt(given.getOrDefault("seed", "1")),
