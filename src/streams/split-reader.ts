@@ -112,7 +112,7 @@ export class SplitReader {
     );
     const wanted = this.#untilCaughtUp ? Stream.takeUntil(read, ({ lag }) => lag === 0) : read;
     return wanted.pipe(
-      Stream.runForEach((batch) => this.#buffer(batch)),
+      Stream.runForEach((batch) => Effect.suspend(() => this.#buffer(batch))),
       Effect.matchCause({
         onSuccess: () => void (this.#exhausted = true),
         onFailure: (cause) => void (this.failure = this.#failureOf(cause)),
@@ -141,22 +141,24 @@ export class SplitReader {
     });
   }
 
+  /** Takes a batch when there is room. No generator: one that has ended holds on to its batch, and they to each other. */
   #buffer(batch: SourceBatch<unknown>): Effect.Effect<void, SourceError> {
-    return Effect.gen({ self: this }, function* () {
-      const { records: { length }, positions } = batch;
-      // A job that cannot tell where it stands would begin anew after a crash.
-      if (positions.length < length || (length > 0 && !isPosition(positions[length - 1]))) {
-        const current = `${inWords(positions[length - 1])} after ${length} records`;
-        return yield* this.#refusal("each record must have a position, a number or a text", current, null);
-      }
-      while (this.#buffered >= this.#batchRecordsMax) yield* this.#room.wait;
-      if (batch.records.length > 0) {
-        this.#batches.push(batch);
-        this.#buffered += batch.records.length;
-      }
-      this.#lag = batch.lag ?? 0;
-      this.#onNews.notify();
-    });
+    const { records: { length }, positions } = batch;
+    // A job that cannot tell where it stands would begin anew after a crash.
+    if (positions.length < length || (length > 0 && !isPosition(positions[length - 1]))) {
+      const current = `${inWords(positions[length - 1])} after ${length} records`;
+      return Effect.fail(this.#refusal("each record must have a position, a number or a text", current, null));
+    }
+    if (this.#buffered >= this.#batchRecordsMax) {
+      return Effect.andThen(this.#room.wait, Effect.suspend(() => this.#buffer(batch)));
+    }
+    if (length > 0) {
+      this.#batches.push(batch);
+      this.#buffered += length;
+    }
+    this.#lag = batch.lag ?? 0;
+    this.#onNews.notify();
+    return Effect.void;
   }
 
   /**
