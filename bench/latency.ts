@@ -6,7 +6,7 @@
  * durable in a KV file meanwhile. The last row is the source alone, read by an empty loop: what timers, the machine and
  * whoever else runs on it take.
  *
- * `deno task bench:latency [--json] [--rate=50000] [--seconds=10] [--only=window]`
+ * `deno task bench:latency [--json] [--rate=50000] [--seconds=10] [--only=window] [--published-every=10]`
  *
  * @module
  */
@@ -85,8 +85,8 @@ const events = ({ source }: Bench) =>
     Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.monotonic }),
   );
 
-/** One in this many results of the operators that answer each record is published: sinks are not what is measured. */
-const publishedEvery = 10;
+/** Of the results of operators that answer each record one in this many is published: a file of them all is a load of its own. */
+const publishedEvery = Number(argument("published-every") ?? 10);
 
 const pipelines: Readonly<Record<string, (bench: Bench) => Job.Job<never>>> = {
   // A window's result is brought about by the first record whose event time is past its end.
@@ -214,7 +214,7 @@ for (const pipeline of Object.keys(pipelines)) {
 const bare = await alone();
 
 if (isJson) {
-  const settings = { rate, seconds, warmUpSeconds, keys, windowMillis, epochMillis };
+  const settings = { rate, seconds, warmUpSeconds, keys, windowMillis, epochMillis, publishedEvery };
   console.log(JSON.stringify({ deno: Deno.version.deno, settings, report, sourceAlone: bare }, null, 2));
 } else {
   const inWords = ({ p50, p99, p999, max }: Quantiles): string =>
