@@ -87,9 +87,13 @@ export const javaSettings: ReadonlyArray<string> = [
   "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
 ];
 
-/** The command that runs what was built. */
-export const flinkCommand = async (options: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+/** The command that runs a class of what was built. */
+export const javaCommand = async (main: string, options: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const libraries = (await Deno.readTextFile(new URL("./classpath.txt", target))).trim();
   const classes = pathOf(new URL("./classes/", target));
-  return ["java", ...javaSettings, "-cp", `${classes}:${libraries}`, "nexmark.Main", ...options];
+  return ["java", ...javaSettings, "-cp", `${classes}:${libraries}`, main, ...options];
 };
+
+/** The command that runs queries on Flink. */
+export const flinkCommand = (options: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
+  javaCommand("nexmark.Main", options);

@@ -1,0 +1,44 @@
+/**
+ * One run of the loop of one query, in a process of its own. It prints one line of JSON.
+ *
+ * ```sh
+ * deno run -P=nexmark --no-prompt --quiet bench/peers/loop.ts --query=q5 --events=4000000 --warmup=300000
+ * ```
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { cpuSeconds, peakMemoryBytes } from "../measure/process.ts";
+import { runLoop } from "./run-loop.ts";
+
+const { values: { query, events, warmup, seed } } = parseArgs({
+  options: {
+    query: { type: "string", default: "q0" },
+    events: { type: "string", default: "1000000" },
+    warmup: { type: "string", default: "300000" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+const options = { seed: Number(seed) };
+let results = 0;
+const count = (): void => {
+  results++;
+};
+runLoop(query, Number(warmup), options, count);
+results = 0;
+const cpuBefore = cpuSeconds();
+const began = performance.now();
+runLoop(query, Number(events), options, count);
+const seconds = (performance.now() - began) / 1_000;
+console.log(JSON.stringify({
+  query,
+  events: Number(events),
+  seed: options.seed,
+  warmupEvents: Number(warmup),
+  seconds,
+  eventsPerSecond: Number(events) / seconds,
+  cpuSeconds: cpuSeconds() - cpuBefore,
+  results,
+  peakMemoryBytes: peakMemoryBytes(),
+}));
