@@ -221,19 +221,20 @@ export class Exchange implements Receiver {
     for (const mailbox of this.#mailboxes) mailbox.wakeReader();
   }
 
-  #send(messages: ReadonlyArray<Message>): Effect.Effect<void> | undefined {
-    for (let to = 0; to < messages.length; to++) {
+  /** Sends messages to the destinations from one on. Returns an Effect only where there is no room yet. */
+  #send(messages: ReadonlyArray<Message>, from: number = 0): Effect.Effect<void> | undefined {
+    for (let to = from; to < messages.length; to++) {
       if (!this.#mailboxes[to].tryOffer(messages[to])) return this.#sendLater(messages, to);
     }
     return undefined;
   }
 
+  /** No generator: one that has ended holds on to its messages, and so do they to those of the next, until all are old. */
   #sendLater(messages: ReadonlyArray<Message>, from: number): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      for (let to = from; to < messages.length; to++) {
-        yield* this.#mailboxes[to].offer(messages[to], () => this.wakeReaders());
-      }
-    });
+    return Effect.andThen(
+      this.#mailboxes[from].offer(messages[from], () => this.wakeReaders()),
+      Effect.suspend(() => this.#send(messages, from + 1) ?? Effect.void),
+    );
   }
 
   /** Which rows go to each destination: the destinations' rows side by side in one list, in order (a counting sort). */

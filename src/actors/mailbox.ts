@@ -78,23 +78,30 @@ export class Mailbox {
    * to be woken: it wakes the readers of everything that the writer has sent.
    */
   offer(message: Message, beforeWaiting: () => void): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      if (this.tryOffer(message)) return;
-      const since = yield* Clock.currentTimeMillis;
-      do {
-        yield* Effect.callback<void>((resume) => {
-          // The reader may have had its turn since the last try, and would have woken nobody.
-          if (this.#hasRoomFor(message)) {
-            resume(Effect.void);
-            return;
-          }
-          this.#wakeWriter = () => resume(Effect.void);
-          beforeWaiting();
-          return Effect.sync(() => void (this.#wakeWriter = null));
-        });
-      } while (!this.tryOffer(message));
-      this.#blockedMillis += (yield* Clock.currentTimeMillis) - since;
+    return Effect.suspend(() =>
+      this.tryOffer(message)
+        ? Effect.void
+        : Effect.flatMap(Clock.currentTimeMillis, (since) => this.#offerSince(since, message, beforeWaiting))
+    );
+  }
+
+  #offerSince(since: number, message: Message, beforeWaiting: () => void): Effect.Effect<void> {
+    const room = Effect.callback<void>((resume) => {
+      // The reader may have had its turn since the last try, and would have woken nobody.
+      if (this.#hasRoomFor(message)) {
+        resume(Effect.void);
+        return;
+      }
+      this.#wakeWriter = () => resume(Effect.void);
+      beforeWaiting();
+      return Effect.sync(() => void (this.#wakeWriter = null));
     });
+    const retry = Effect.suspend(() =>
+      this.tryOffer(message)
+        ? Effect.map(Clock.currentTimeMillis, (now) => void (this.#blockedMillis += now - since))
+        : this.#offerSince(since, message, beforeWaiting)
+    );
+    return Effect.andThen(room, retry);
   }
 
   /** Takes the next message, or undefined when there is none. */
