@@ -11,11 +11,17 @@
  * accumulator, its beginning and later its end, which about doubles what windows keep; both while late records can still
  * change windows on either side.
  *
+ * Cells are numbered as they come, and what is known of them lies in columns: a key's cells are a chain of numbers in them,
+ * in the order of the slices.
+ *
  * @module
  */
 import type { AccumulatorTable } from "../../kv-state/accumulator-table.ts";
 import { type Key, type KeyId, keyId } from "../../kv-state/key.ts";
 import { FreeRows, type RowMerger } from "./row-merger.ts";
+
+/** Where there is no cell, or no place. */
+const none = -1;
 
 /** A slice, and what its block keeps of each of its rows. */
 export class Slice {
@@ -25,10 +31,8 @@ export class Slice {
   block: SliceBlock | null = null;
   /** Which slice of its block it is, counted in lengths of a slice. */
   ordinal = 0;
-  /** The place in the block of each row's key. */
-  readonly places: Array<number> = [];
-  beginnings: FreeRows | null = null;
-  ends: FreeRows | null = null;
+  /** The cell in the block of each row. */
+  readonly cells: Array<number> = [];
 
   constructor(start: number, table: AccumulatorTable) {
     this.start = start;
@@ -36,20 +40,85 @@ export class Slice {
   }
 }
 
-/** What a block knows of one key. */
-export interface Place {
-  readonly key: Key;
-  /** Its cells in order, each as one number: the ordinal of the slice, then the row. */
-  readonly cells: Array<number>;
-  /** How many of the first cells know their beginnings. */
-  begun: number;
-  /** From which cell on they know their ends. */
-  ended: number;
-  /** The first cell that the windows still to fire can begin with. */
-  head: number;
+/** How many cells, and places, there is room for at first. The room doubles whenever it is full. */
+const initialRoom = 16;
+
+const grown = (column: Int32Array, room: number): Int32Array<ArrayBuffer> => {
+  const larger = new Int32Array(room);
+  larger.set(column);
+  return larger;
+};
+
+/** The cells of a block: in which row of which slice each is, of which key, and what comes before and after it there. */
+class SliceCells {
+  size = 0;
+  ordinals = new Int32Array(initialRoom);
+  rows = new Int32Array(initialRoom);
+  places = new Int32Array(initialRoom);
+  before = new Int32Array(initialRoom);
+  after = new Int32Array(initialRoom);
+
+  add(ordinal: number, row: number, place: number): number {
+    const cell = this.size++;
+    if (cell === this.ordinals.length) {
+      this.ordinals = grown(this.ordinals, 2 * cell);
+      this.rows = grown(this.rows, 2 * cell);
+      this.places = grown(this.places, 2 * cell);
+      this.before = grown(this.before, 2 * cell);
+      this.after = grown(this.after, 2 * cell);
+    }
+    this.ordinals[cell] = ordinal;
+    this.rows[cell] = row;
+    this.places[cell] = place;
+    return cell;
+  }
+}
+
+/** What a block knows of its keys, each of which has a place. */
+class Places {
+  readonly keys: Array<Key> = [];
+  first = new Int32Array(initialRoom);
+  last = new Int32Array(initialRoom);
+  /** The last of the first cells that know their beginnings; -1 if none does. */
+  begun = new Int32Array(initialRoom);
+  /** The first of the last cells that know their ends; -1 if none does. */
+  ended = new Int32Array(initialRoom);
+  /** The first cell that the windows still to fire can begin with; -1 if there is none. */
+  head = new Int32Array(initialRoom);
   /** The places of the key in the block before and in the one after; -1 where it has none. */
-  before: number;
-  after: number;
+  before = new Int32Array(initialRoom);
+  after = new Int32Array(initialRoom);
+
+  add(key: Key, before: number, after: number): number {
+    const place = this.keys.push(key) - 1;
+    if (place === this.first.length) this.#grow(2 * place);
+    this.first[place] =
+      this.last[place] =
+      this.begun[place] =
+      this.ended[place] =
+      this.head[place] =
+        none;
+    this.before[place] = before;
+    this.after[place] = after;
+    return place;
+  }
+
+  #grow(room: number): void {
+    this.first = grown(this.first, room);
+    this.last = grown(this.last, room);
+    this.begun = grown(this.begun, room);
+    this.ended = grown(this.ended, room);
+    this.head = grown(this.head, room);
+    this.before = grown(this.before, room);
+    this.after = grown(this.after, room);
+  }
+}
+
+/** Some places in an order. */
+export interface PlacesInOrder {
+  readonly places: Int32Array;
+  /** How many of them there are. */
+  readonly count: number;
 }
 
 /** The slices of one block. */
@@ -57,18 +126,25 @@ export class SliceBlock {
   readonly start: number;
   /** Slices that begin before this are in it. */
   takenTo: number;
-  readonly places: Array<Place> = [];
+  readonly places = new Places();
   readonly #merger: RowMerger;
   readonly #sliceMillis: number;
-  /** How many rows a slice can have, for a cell to be one number. */
-  readonly #rowsMax: number;
+  readonly #cells = new SliceCells();
+  /** The slices by their ordinals. */
   readonly #slices = new Map<number, Slice>();
   readonly #placeOf = new Map<KeyId, number>();
-  /** The places that have a cell at or after `#from`, by the first such cell. */
-  #order: Array<number> = [];
+  /** The accumulators of cells: their beginnings and their ends. */
+  #beginnings: FreeRows | null = null;
+  #ends: FreeRows | null = null;
+  /** The places that have a cell at or after `#from`, by the first such cell; what is behind the count is left over. */
+  #order = new Int32Array(initialRoom);
+  #orderCount = 0;
   #isOrdered = true;
+  /** Where the next order is made. */
+  #nextOrder = new Int32Array(initialRoom);
+  /** The heads that have moved. */
+  #moved = new Float64Array(initialRoom);
   #from = 0;
-  #hasBeginnings = false;
   #before: SliceBlock | null;
   #after: SliceBlock | null;
 
@@ -76,8 +152,6 @@ export class SliceBlock {
     readonly start: number;
     readonly merger: RowMerger;
     readonly sliceMillis: number;
-    /** How many slices there can be. */
-    readonly slicesMax: number;
     readonly before: SliceBlock | undefined;
     readonly after: SliceBlock | undefined;
   }) {
@@ -85,7 +159,6 @@ export class SliceBlock {
     this.takenTo = options.start;
     this.#merger = options.merger;
     this.#sliceMillis = options.sliceMillis;
-    this.#rowsMax = Math.floor(Number.MAX_SAFE_INTEGER / options.slicesMax);
     this.#before = options.before ?? null;
     this.#after = options.after ?? null;
     if (this.#before !== null) this.#before.#after = this;
@@ -107,10 +180,9 @@ export class SliceBlock {
 
   /** Forgets all beginnings, to spare memory. They can be worked out again as long as no slice was dropped. */
   dropBeginnings(): void {
-    if (!this.#hasBeginnings) return;
-    this.#hasBeginnings = false;
-    for (const slice of this.#slices.values()) slice.beginnings = null;
-    for (const place of this.places) place.begun = 0;
+    if (this.#beginnings === null) return;
+    this.#beginnings = null;
+    this.places.begun.fill(none);
   }
 
   /** Lets go of the blocks around it. */
@@ -121,182 +193,249 @@ export class SliceBlock {
 
   /** Notes that one of its slices has a new row. */
   added(slice: Slice, row: number): void {
-    if (row >= this.#rowsMax) {
-      throw new RangeError(
-        `Cannot merge slices as a slice must hold at most ${this.#rowsMax} keys of one partition: there are more`,
-      );
-    }
     const key = slice.table.keys[row];
     const id = keyId(key);
-    const at = this.#placeOf.get(id) ?? this.#addPlace(id, key);
-    slice.places[row] = at;
-    const place = this.places[at];
-    const { cells } = place;
-    const cell = slice.ordinal * this.#rowsMax + row;
-    const k = firstFrom(cells, cell);
-    const isLast = k === cells.length;
-    if (isLast) cells.push(cell);
-    else cells.splice(k, 0, cell);
-    place.begun = Math.min(place.begun, k);
-    place.ended = k < place.ended ? place.ended + 1 : k + 1;
-    if (cell < this.#from) {
-      place.head++;
-    } else if (k <= place.head) {
-      // The key begins here now. As long as slices are taken in in order, its turn is after all that are in.
-      const last = this.#order.at(-1);
-      if (isLast && this.#isOrdered && (last === undefined || this.#headOf(last) < cell)) this.#order.push(at);
-      else this.#isOrdered = false;
+    const place = this.#placeOf.get(id) ?? this.#addPlace(id, key);
+    const cells = this.#cells;
+    const { ordinal } = slice;
+    const cell = cells.add(ordinal, row, place);
+    slice.cells[row] = cell;
+    const { first, last, begun, ended, head } = this.places;
+    const after = this.#chain(place, cell, ordinal);
+    if (begun[place] !== none && cells.ordinals[begun[place]] > ordinal) begun[place] = cells.before[cell];
+    if (ended[place] !== none && cells.ordinals[ended[place]] < ordinal) ended[place] = after;
+    if (after === none) last[place] = cell;
+    if (cells.before[cell] === none) first[place] = cell;
+    if (ordinal < this.#from || (head[place] !== none && cells.ordinals[head[place]] < ordinal)) return;
+    // The key begins here now. As long as slices are taken in in order, its turn is after all that are in.
+    const isNew = head[place] === none;
+    head[place] = cell;
+    if (isNew && this.#isOrdered && this.#isLastHead(ordinal, row)) this.#append(place);
+    else this.#isOrdered = false;
+  }
+
+  /** Links a cell between those of its key before and after it in time, and gives the one after it. */
+  #chain(place: number, cell: number, ordinal: number): number {
+    const { before, after, ordinals } = this.#cells;
+    let previous = this.places.last[place];
+    let next = none;
+    while (previous !== none && ordinals[previous] > ordinal) {
+      next = previous;
+      previous = before[previous];
     }
+    before[cell] = previous;
+    after[cell] = next;
+    if (previous !== none) after[previous] = cell;
+    if (next !== none) before[next] = cell;
+    return next;
   }
 
   /** Notes that a row of one of its slices has changed. */
   changed(slice: Slice, row: number): void {
-    const place = this.places[slice.places[row]];
-    const k = firstFrom(place.cells, slice.ordinal * this.#rowsMax + row);
-    place.begun = Math.min(place.begun, k);
-    place.ended = Math.max(place.ended, k + 1);
+    const cell = slice.cells[row];
+    const { ordinals, places, before, after } = this.#cells;
+    const { begun, ended } = this.places;
+    const place = places[cell];
+    const { ordinal } = slice;
+    if (begun[place] !== none && ordinals[begun[place]] >= ordinal) begun[place] = before[cell];
+    if (ended[place] !== none && ordinals[ended[place]] <= ordinal) ended[place] = after[cell];
   }
 
   /** The number of a key's place; -1 where it has none. */
   find(id: KeyId): number {
-    return this.#placeOf.get(id) ?? -1;
+    return this.#placeOf.get(id) ?? none;
   }
 
-  /** The first of a key's cells that lies at or after an instant. */
-  cellFrom(place: Place, instant: number): number {
-    return firstFrom(place.cells, this.#ordinalOf(instant) * this.#rowsMax);
+  /** The first of a key's cells that lies at or after an instant; -1 where there is none. */
+  cellFrom(place: number, instant: number): number {
+    const ordinal = this.#ordinalOf(instant);
+    const { before, ordinals } = this.#cells;
+    let next = none;
+    let cell = this.places.last[place];
+    while (cell !== none && ordinals[cell] >= ordinal) {
+      next = cell;
+      cell = before[cell];
+    }
+    return next;
+  }
+
+  /** The last of a key's cells that lies before an instant; -1 where there is none. */
+  cellBefore(place: number, instant: number): number {
+    const next = this.cellFrom(place, instant);
+    return next === none ? this.places.last[place] : this.#cells.before[next];
   }
 
   /**
    * The places that have a cell at or after an instant, in the order of the first such cells: that is by slice, then by row.
-   * The instants of several calls do not go down. A place's `head` is that cell from then on.
+   * The instants of several calls do not go down. A place's `head` is that cell from then on. What is given holds until the
+   * next call.
    */
-  inOrder(from: number): ReadonlyArray<number> {
+  inOrder(from: number): PlacesInOrder {
     const before = this.#from;
-    this.#from = Math.max(before, this.#ordinalOf(from) * this.#rowsMax);
-    if (!this.#isOrdered) {
-      const heads: Array<number> = [];
-      for (const place of this.places) this.#moveHead(place, heads);
-      this.#order = this.#sorted(heads);
-      this.#isOrdered = true;
-    } else if (this.#from > before) {
-      this.#moveHeads();
-    }
-    return this.#order;
+    this.#from = Math.max(before, this.#ordinalOf(from));
+    if (!this.#isOrdered) this.#orderAnew();
+    else if (this.#from > before) this.#moveHeads();
+    return { places: this.#order, count: this.#orderCount };
   }
 
-  /** The rows in which a cell's end lies; `rowOf` says where. */
-  endOf(place: Place, k: number): FreeRows {
-    const { cells } = place;
-    let next: Slice | null = place.ended < cells.length ? this.#sliceOf(cells[place.ended]) : null;
-    for (; place.ended > k; place.ended--) {
-      const j = place.ended - 1;
-      const slice = this.#sliceOf(cells[j]);
-      const row = this.rowOf(cells[j]);
-      slice.ends ??= new FreeRows(this.#merger.aggregate);
-      slice.ends.reserve(slice.table.size);
-      this.#merger.copy(slice.ends, row, slice.table, row);
-      if (next !== null) this.#merger.merge(slice.ends, row, next.ends!, this.rowOf(cells[j + 1]));
-      next = slice;
+  /** The accumulators among which a cell's end lies, under the number of the cell. */
+  endOf(place: number, cell: number): FreeRows {
+    const cells = this.#cells;
+    const { ended, last } = this.places;
+    const ends = this.#ends ??= new FreeRows(this.#merger.aggregate);
+    ends.reserve(cells.size);
+    const ordinal = cells.ordinals[cell];
+    let at = ended[place];
+    while (at === none || cells.ordinals[at] > ordinal) {
+      const next = at;
+      at = next === none ? last[place] : cells.before[next];
+      this.#merger.copy(ends, at, this.#tableOf(at), cells.rows[at]);
+      if (next !== none) this.#merger.merge(ends, at, ends, next);
+      ended[place] = at;
     }
-    return this.#sliceOf(cells[k]).ends!;
+    return ends;
   }
 
-  /** The rows in which a cell's beginning lies; `rowOf` says where. */
-  beginningOf(place: Place, k: number): FreeRows {
-    const { cells } = place;
-    this.#hasBeginnings = true;
-    let previous: Slice | null = place.begun > 0 && place.begun <= k ? this.#sliceOf(cells[place.begun - 1]) : null;
-    for (; place.begun <= k; place.begun++) {
-      const j = place.begun;
-      const slice = this.#sliceOf(cells[j]);
-      const row = this.rowOf(cells[j]);
-      slice.beginnings ??= new FreeRows(this.#merger.aggregate);
-      slice.beginnings.reserve(slice.table.size);
-      if (previous === null) {
-        this.#merger.copy(slice.beginnings, row, slice.table, row);
+  /** The accumulators among which a cell's beginning lies, under the number of the cell. */
+  beginningOf(place: number, cell: number): FreeRows {
+    const cells = this.#cells;
+    const { begun, first } = this.places;
+    const beginnings = this.#beginnings ??= new FreeRows(this.#merger.aggregate);
+    beginnings.reserve(cells.size);
+    const ordinal = cells.ordinals[cell];
+    let at = begun[place];
+    while (at === none || cells.ordinals[at] < ordinal) {
+      const previous = at;
+      at = previous === none ? first[place] : cells.after[previous];
+      if (previous === none) {
+        this.#merger.copy(beginnings, at, this.#tableOf(at), cells.rows[at]);
       } else {
-        this.#merger.copy(slice.beginnings, row, previous.beginnings!, this.rowOf(cells[j - 1]));
-        this.#merger.merge(slice.beginnings, row, slice.table, row);
+        this.#merger.copy(beginnings, at, beginnings, previous);
+        this.#merger.merge(beginnings, at, this.#tableOf(at), cells.rows[at]);
       }
-      previous = slice;
+      begun[place] = at;
     }
-    return this.#sliceOf(cells[k]).beginnings!;
+    return beginnings;
   }
 
-  /** The row of a cell in its slice. */
-  rowOf(cell: number): number {
-    return cell % this.#rowsMax;
-  }
-
-  #sliceOf(cell: number): Slice {
-    return this.#slices.get(Math.floor(cell / this.#rowsMax))!;
+  #tableOf(cell: number): AccumulatorTable {
+    return this.#slices.get(this.#cells.ordinals[cell])!.table;
   }
 
   #ordinalOf(start: number): number {
     return Math.round((start - this.start) / this.#sliceMillis);
   }
 
-  #headOf(at: number): number {
-    const { cells, head } = this.places[at];
-    return cells[head];
-  }
-
   #addPlace(id: KeyId, key: Key): number {
-    const at = this.places.length;
-    const before = this.#before?.find(id) ?? -1;
-    const after = this.#after?.find(id) ?? -1;
-    this.places.push({ key, cells: [], begun: 0, ended: 0, head: 0, before, after });
-    this.#placeOf.set(id, at);
-    if (before >= 0) this.#before!.places[before].after = at;
-    if (after >= 0) this.#after!.places[after].before = at;
-    return at;
+    const before = this.#before?.find(id) ?? none;
+    const after = this.#after?.find(id) ?? none;
+    const place = this.places.add(key, before, after);
+    this.#placeOf.set(id, place);
+    if (before !== none) this.#before!.places.after[before] = place;
+    if (after !== none) this.#after!.places.before[after] = place;
+    return place;
   }
 
-  /** Moves a head to `#from`, and adds it to a list if there is a cell there. */
-  #moveHead(place: Place, heads: Array<number>): void {
-    const { cells } = place;
-    while (place.head < cells.length && cells[place.head] < this.#from) place.head++;
-    if (place.head < cells.length) heads.push(cells[place.head]);
+  /** Whether a cell comes after the heads of all places that are in order. */
+  #isLastHead(ordinal: number, row: number): boolean {
+    if (this.#orderCount === 0) return true;
+    const { ordinals, rows } = this.#cells;
+    const last = this.places.head[this.#order[this.#orderCount - 1]];
+    return ordinals[last] < ordinal || (ordinals[last] === ordinal && rows[last] < row);
+  }
+
+  #append(place: number): void {
+    if (this.#orderCount === this.#order.length) this.#order = grown(this.#order, 2 * this.#orderCount);
+    this.#order[this.#orderCount++] = place;
+  }
+
+  /** Puts all places in order. */
+  #orderAnew(): void {
+    const { length } = this.places.keys;
+    let count = 0;
+    for (let place = 0; place < length; place++) count = this.#moveHead(place, count);
+    this.#mergeMoved(count, this.#orderCount);
+    this.#isOrdered = true;
   }
 
   /** Moves those heads that lie before `#from`, and keeps the order. */
   #moveHeads(): void {
+    const { ordinals } = this.#cells;
+    const { head } = this.places;
     const order = this.#order;
-    const heads: Array<number> = [];
-    let stays = 0;
-    while (stays < order.length && this.#headOf(order[stays]) < this.#from) {
-      this.#moveHead(this.places[order[stays++]], heads);
+    let taken = 0;
+    let count = 0;
+    while (taken < this.#orderCount && ordinals[head[order[taken]]] < this.#from) {
+      count = this.#moveHead(order[taken++], count);
     }
-    if (stays === 0) return;
-    const moved = this.#sorted(heads);
-    const merged: Array<number> = [];
-    for (const at of moved) {
-      const head = this.#headOf(at);
-      while (stays < order.length && this.#headOf(order[stays]) < head) merged.push(order[stays++]);
-      merged.push(at);
-    }
-    while (stays < order.length) merged.push(order[stays++]);
-    this.#order = merged;
+    if (taken > 0) this.#mergeMoved(count, taken);
   }
 
-  /** The places of some cells, by cell. */
-  #sorted(cells: ReadonlyArray<number>): Array<number> {
-    const sorted = Float64Array.from(cells).sort();
-    return Array.from(sorted, (cell) => this.#sliceOf(cell).places[this.rowOf(cell)]);
+  /** Moves a head to `#from`, and adds it to the first `count` that have moved if there is a cell there. */
+  #moveHead(place: number, count: number): number {
+    const { after, ordinals } = this.#cells;
+    const { head } = this.places;
+    let cell = head[place];
+    while (cell !== none && ordinals[cell] < this.#from) cell = after[cell];
+    head[place] = cell;
+    if (cell === none) return count;
+    if (count === this.#moved.length) {
+      const moved = new Float64Array(2 * count);
+      moved.set(this.#moved);
+      this.#moved = moved;
+    }
+    this.#moved[count] = this.#turnOf(cell);
+    return count + 1;
+  }
+
+  /** Makes an order of the heads that have moved and of the places that are left of the order, behind the first `taken`. */
+  #mergeMoved(count: number, taken: number): void {
+    const moved = this.#moved;
+    sort(moved, count);
+    const order = this.#order;
+    const { head } = this.places;
+    const rest = this.#orderCount - taken;
+    if (this.#nextOrder.length < count + rest) this.#nextOrder = new Int32Array(2 * (count + rest));
+    const next = this.#nextOrder;
+    let to = 0;
+    let at = taken;
+    for (let k = 0; k < count; k++) {
+      while (at < this.#orderCount && this.#turnOf(head[order[at]]) < moved[k]) next[to++] = order[at++];
+      next[to++] = this.#placeAt(moved[k]);
+    }
+    while (at < this.#orderCount) next[to++] = order[at++];
+    this.#order = next;
+    this.#orderCount = to;
+    this.#nextOrder = order;
+  }
+
+  /** A cell as one number, by which cells are in order: the ordinal of its slice, then its row. */
+  #turnOf(cell: number): number {
+    return this.#cells.ordinals[cell] * rowsMax + this.#cells.rows[cell];
+  }
+
+  #placeAt(turn: number): number {
+    const slice = this.#slices.get(Math.floor(turn / rowsMax))!;
+    return this.#cells.places[slice.cells[turn % rowsMax]];
   }
 }
 
-/** The first place in a sorted list that is not below a number. */
-const firstFrom = (sorted: ReadonlyArray<number>, number: number): number => {
-  let high = sorted.length;
-  // What is asked for is most often the end.
-  if (high === 0 || sorted[high - 1] < number) return high;
-  let low = 0;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] < number) low = middle + 1;
-    else high = middle;
+/** A slice has fewer rows: they are counted in 31 bits. */
+const rowsMax = 2 ** 31;
+
+/** Up to so many numbers are sorted by insertion, without a call out of the program. */
+const insertedMax = 24;
+
+/** Sorts the first `count` numbers of a list. */
+const sort = (numbers: Float64Array, count: number): void => {
+  if (count > insertedMax) {
+    numbers.subarray(0, count).sort();
+    return;
   }
-  return low;
+  for (let k = 1; k < count; k++) {
+    const number = numbers[k];
+    let at = k;
+    for (; at > 0 && numbers[at - 1] > number; at--) numbers[at] = numbers[at - 1];
+    numbers[at] = number;
+  }
 };

@@ -17,7 +17,7 @@ import type { SlidingAssigner } from "../../windows/assigner.ts";
 import type { Window } from "../../windows/window.ts";
 import type { ByStart } from "./by-start.ts";
 import { FreeRows, RowMerger } from "./row-merger.ts";
-import { type Place, type Slice, SliceBlock } from "./slice-block.ts";
+import { type Slice, SliceBlock } from "./slice-block.ts";
 
 /** What windows over the same slices answer. */
 export class SliceWindows {
@@ -49,20 +49,22 @@ export class SliceWindows {
    */
   fire(window: Window, emit: (key: Key, answer: unknown) => void): void {
     const { before, behind } = this.#around(window);
+    const others = behind.places;
     if (before !== null) {
-      for (const at of before.inOrder(window.start)) {
-        const place = before.places[at];
-        const other = place.after < 0 ? undefined : behind.places[place.after];
-        emit(place.key, this.#answer(before, place, place.head, behind, other, (other?.cells.length ?? 0) - 1));
+      const { places, count } = before.inOrder(window.start);
+      const { keys, head, after } = before.places;
+      for (let k = 0; k < count; k++) {
+        const place = places[k];
+        const other = after[place];
+        emit(keys[place], this.#answer(before, place, head[place], behind, other, other < 0 ? -1 : others.last[other]));
       }
     }
-    for (const at of behind.inOrder(behind.start)) {
-      const place = behind.places[at];
-      if (before !== null && place.before >= 0) {
-        const { cells, head } = before.places[place.before];
-        if (head < cells.length) continue;
-      }
-      emit(place.key, this.#answer(null, undefined, 0, behind, place, place.cells.length - 1));
+    const { places, count } = behind.inOrder(behind.start);
+    for (let k = 0; k < count; k++) {
+      const other = places[k];
+      const place = others.before[other];
+      if (before !== null && place >= 0 && before.places.head[place] >= 0) continue;
+      emit(others.keys[other], this.#answer(null, -1, -1, behind, other, others.last[other]));
     }
   }
 
@@ -70,15 +72,15 @@ export class SliceWindows {
   answer(window: Window, key: Key): unknown {
     const { before, behind } = this.#around(window);
     const id = keyId(key);
-    const place = before?.places[before.find(id)];
-    const other = behind.places[behind.find(id)];
+    const place = before === null ? -1 : before.find(id);
+    const other = behind.find(id);
     return this.#answer(
       before,
       place,
-      place === undefined ? 0 : before!.cellFrom(place, window.start),
+      place < 0 ? -1 : before!.cellFrom(place, window.start),
       behind,
       other,
-      other === undefined ? -1 : behind.cellFrom(other, window.end) - 1,
+      other < 0 ? -1 : behind.cellBefore(other, window.end),
     );
   }
 
@@ -100,26 +102,21 @@ export class SliceWindows {
     }
   }
 
-  /** The end from cell `k` of one block and the beginning up to cell `l` of the next, where there are such cells. */
+  /** The end from a cell of one block on and the beginning up to a cell of the next, where there are such cells. */
   #answer(
     before: SliceBlock | null,
-    place: Place | undefined,
-    k: number,
+    place: number,
+    from: number,
     behind: SliceBlock,
-    other: Place | undefined,
-    l: number,
+    other: number,
+    to: number,
   ): unknown {
-    const hasBeginning = other !== undefined && l >= 0;
-    const beginning = hasBeginning ? behind.beginningOf(other, l) : null;
-    const beginningRow = hasBeginning ? behind.rowOf(other.cells[l]) : 0;
-    if (before === null || place === undefined || k >= place.cells.length) {
-      return this.#merger.result(beginning!, beginningRow);
-    }
-    const end = before.endOf(place, k);
-    const endRow = before.rowOf(place.cells[k]);
-    if (beginning === null) return this.#merger.result(end, endRow);
-    this.#merger.copy(this.#scratch, 0, end, endRow);
-    this.#merger.merge(this.#scratch, 0, beginning, beginningRow);
+    const beginning = to < 0 ? null : behind.beginningOf(other, to);
+    if (before === null || from < 0) return this.#merger.result(beginning!, to);
+    const end = before.endOf(place, from);
+    if (beginning === null) return this.#merger.result(end, from);
+    this.#merger.copy(this.#scratch, 0, end, from);
+    this.#merger.merge(this.#scratch, 0, beginning, to);
     return this.#merger.result(this.#scratch, 0);
   }
 
@@ -140,7 +137,6 @@ export class SliceWindows {
         start,
         merger: this.#merger,
         sliceMillis: slice,
-        slicesMax: size / slice,
         before: this.#blocks.get(start - size),
         after: this.#blocks.get(start + size),
       });
