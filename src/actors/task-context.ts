@@ -21,7 +21,7 @@ export const reasonCharactersMax = 4_096;
 
 /**
  * How often a record may be divided in an actor before its parts can no longer be told from those of the actors before:
- * a double tells apart the parts of three actors in a row for rounds of 2,048 records.
+ * a double tells apart the parts of three actors in a row for rounds of 4,096 records.
  */
 const divisionsMax = 2 ** 12;
 

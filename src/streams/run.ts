@@ -63,7 +63,7 @@ export interface RunOptions {
   readonly epochBytesMax?: number;
   /**
    * How many records are read at once. Results do not depend on it, but for those that depend on the clock anyway.
-   * Default: 2,048.
+   * Default: 4,096.
    */
   readonly batchRecordsMax?: number;
   /** How many records wait between two stages before the first one has to wait. Default: 16,384. */
@@ -103,7 +103,7 @@ export interface Restart {
 export const runDefaults = {
   epochIntervalMillis: 1_000,
   epochBytesMax: 64 * 1_024 * 1_024,
-  batchRecordsMax: 2_048,
+  batchRecordsMax: 4_096,
   queueRecordsMax: 16_384,
   keyedPartitions: 32,
   restartsMax: 5,

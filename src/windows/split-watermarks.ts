@@ -135,7 +135,30 @@ export class SplitWatermarks {
    * that it meets.
    */
   observeAll(split: number, timestamps: Float64Array, watermarks: Float64Array, rows: Uint32Array): void {
-    for (let k = 0; k < rows.length; k++) {
+    let k = 0;
+    if (this.#status.length === 1 && this.#status[split] === active && this.#own(split) <= this.#merged) {
+      // Nobody holds a split back that is alone.
+      const bound = this.#bound;
+      let greatest = this.#greatest[split];
+      let merged = this.#merged;
+      let inOrder = 0;
+      for (; k < rows.length; k++) {
+        const row = rows[k];
+        const timestamp = timestamps[row];
+        watermarks[row] = merged;
+        if (timestamp < greatest) {
+          this.delays.add(greatest - timestamp);
+          continue;
+        }
+        inOrder++;
+        greatest = timestamp;
+        if (timestamp - bound > merged) merged = timestamp - bound;
+      }
+      this.delays.addInOrder(inOrder);
+      this.#greatest[split] = greatest;
+      this.#merged = merged;
+    }
+    for (; k < rows.length; k++) {
       const row = rows[k];
       watermarks[row] = this.#merged;
       this.observe(split, timestamps[row]);

@@ -155,6 +155,8 @@ const nothingNow: SourceBatch<never> = { records: [], positions: [], lag: 0 };
  */
 class RecordRandom {
   readonly #seed: number;
+  #index = 0;
+  #isStarted = false;
   #s0 = 0;
   #s1 = 0;
 
@@ -164,14 +166,13 @@ class RecordRandom {
   }
 
   startRecord(index: number): void {
-    const low = index | 0;
-    const high = Math.floor(index / 2 ** 32);
-    this.#s0 = mix(low ^ this.#seed);
-    this.#s1 = mix(this.#s0 + this.#seed + Math.imul(high + 1, 0x85ebca6b) | 0) | 1;
+    this.#index = index;
+    this.#isStarted = false;
   }
 
   /** The next number. A property, so that it can be handed to `make` once and for all. */
   readonly next = (): number => {
+    if (!this.#isStarted) this.#start();
     const s0 = this.#s0;
     const s1 = this.#s1 ^ s0;
     const product = Math.imul(s0, 0x9e3779bb);
@@ -179,6 +180,15 @@ class RecordRandom {
     this.#s1 = s1 << 13 | s1 >>> 19;
     return (Math.imul(product << 5 | product >>> 27, 5) >>> 0) / 2 ** 32;
   };
+
+  /** Mixes the words of the record: only when it asks for a number, since many do not. */
+  #start(): void {
+    this.#isStarted = true;
+    const low = this.#index | 0;
+    const high = Math.floor(this.#index / 2 ** 32);
+    this.#s0 = mix(low ^ this.#seed);
+    this.#s1 = mix(this.#s0 + this.#seed + Math.imul(high + 1, 0x85ebca6b) | 0) | 1;
+  }
 }
 
 /** A bijection of 32-bit words whose every output bit depends on every input bit (the finalizer of MurmurHash3). */
