@@ -220,13 +220,13 @@ Deno.test("a state of another format version is refused", () =>
     await endsWell(jobOf(folder), at(folder));
     await changeManifest(`${folder}/state.kv`, (bytes) => {
       const manifest = JSON.parse(new TextDecoder().decode(bytes.subarray(sealBytes)));
-      const changed = JSON.stringify({ ...manifest, version: 2 });
+      const changed = JSON.stringify({ ...manifest, version: 1 });
       return seal("numbers/manifest", 0, new TextEncoder().encode(changed)).bytes;
     });
     refused(await failureOf(jobOf(folder), at(folder)), {
       rule: "its manifest must have this version's format",
-      stored: 2,
-      current: 1,
+      stored: 1,
+      current: 2,
     });
   }));
 

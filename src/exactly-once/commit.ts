@@ -21,6 +21,9 @@ export const flipAttemptsMax = 6;
 /** How many keys may wait for deletion before they are deleted apart from a flip. */
 export const garbageKeysMax = 4_096;
 
+/** How many chunks are packed before other fibers get their turn: a millisecond's worth, or less. */
+const putTurnChunks = 4;
+
 /** What one attempt at a flip has prepared. */
 export interface Staged {
   readonly manifest: Manifest;
@@ -150,10 +153,12 @@ export class Ledger {
         batch.set(key, value);
         return this.write(full, doing);
       };
+      let packed = 0;
       const { manifest, dropped } = yield* stage(attempt, function* (chunks) {
         for (const { key, value } of chunks) {
           const full = set(key, value);
           if (full !== null) yield* full;
+          else if (++packed % putTurnChunks === 0) yield* Effect.yieldNow;
         }
       });
       const encoded = encodeManifest(manifest);

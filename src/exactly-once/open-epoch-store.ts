@@ -6,7 +6,15 @@
 import { Effect, type Scope, Semaphore } from "effect";
 import { compareDeltas, DeltaPacker, unpackDeltas } from "../kv-state/delta-codec.ts";
 import type { Kv, KvKey } from "../kv-state/kv.ts";
-import { chunkKeys, packRows, readSegment, rowsOf, SegmentPacker, type SegmentRef } from "../kv-state/segment.ts";
+import {
+  chunkKeys,
+  packRows,
+  readSegment,
+  rowsOf,
+  SegmentPacker,
+  type SegmentRef,
+  valueOf,
+} from "../kv-state/segment.ts";
 import { isStorable, storing, Unstorable } from "../kv-state/unstorable.ts";
 import { claimJob } from "./claim.ts";
 import { Ledger } from "./commit.ts";
@@ -44,11 +52,11 @@ export const openEpochStore = (
     yield* collectGarbage(kv, ledger);
     const { epoch, control: controlRef, state } = claim.manifest;
     let control: unknown;
-    const read = <A>(segment: SegmentRef, each: (block: A) => void, decode: (value: unknown) => A) =>
+    const read = <A>(segment: SegmentRef, each: (block: A) => void, decode: (block: Uint8Array) => A) =>
       Effect.catchTag(readSegment(kv, job, segment, each, decode), "StateCorrupted", (corrupted) =>
         // A later owner deletes what its manifest no longer names: what is missing then is no damage.
         Effect.andThen(ledger.checkClaim("read the state"), Effect.fail(corrupted)));
-    if (controlRef !== null) yield* read(controlRef, (block) => void (control = block), (value) => value);
+    if (controlRef !== null) yield* read(controlRef, (value) => void (control = value), valueOf);
 
     const compactor = new Compactor(kv, ledger, yield* Effect.scope);
     const oneAtATime = yield* Semaphore.make(1);
@@ -154,9 +162,9 @@ export const openEpochStore = (
           const what = `the rows of epoch ${epoch} for sink ${JSON.stringify(sink)}`;
           return yield* Effect.die(new RangeError(`Cannot read ${what} as the manifest names none`));
         }
-        let rows: Array<unknown> = [];
+        const rows: Array<unknown> = [];
         yield* read(output.segment, (block) => {
-          rows = rows.length === 0 ? block : rows.concat(block);
+          for (const row of block) rows.push(row);
         }, rowsOf);
         return rows;
       });

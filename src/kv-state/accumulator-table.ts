@@ -103,11 +103,7 @@ export class AccumulatorTable {
     this.#isChanged = false;
     const { width, objects } = this.#layout;
     const rows = this.#takeChanged();
-    const numbers = new Float64Array(rows.length * width);
-    for (let k = 0; k < rows.length; k++) {
-      const from = rows[k] * width;
-      for (let c = 0; c < width; c++) numbers[k * width + c] = this.numbers[from + c];
-    }
+    const numbers = rows.length === this.size ? this.numbers.slice(0, rows.length * width) : this.#numbersOf(rows);
     const encoded: Array<ReadonlyArray<unknown>> = [];
     if (objects.length > 0) {
       for (const row of rows) {
@@ -132,6 +128,16 @@ export class AccumulatorTable {
     return delta;
   }
 
+  #numbersOf(rows: Uint32Array): Float64Array {
+    const { width } = this.#layout;
+    const numbers = new Float64Array(rows.length * width);
+    for (let k = 0; k < rows.length; k++) {
+      const from = rows[k] * width;
+      for (let c = 0; c < width; c++) numbers[k * width + c] = this.numbers[from + c];
+    }
+    return numbers;
+  }
+
   /** The rows that have changed, in ascending order; none has from then on. */
   #takeChanged(): Uint32Array {
     const changed = this.#changed;
@@ -141,6 +147,7 @@ export class AccumulatorTable {
     let k = 0;
     for (let at = 0; at < changed.length; at++) {
       let word = changed[at];
+      if (word === 0) continue;
       changed[at] = 0;
       while (word !== 0) {
         // The lowest bit that is set, and the word without it.

@@ -9,8 +9,9 @@
  * @module
  */
 import { Effect } from "effect";
-import type { Delta } from "./delta.ts";
+import { type Delta, inRowOrder } from "./delta.ts";
 import { compareDeltas, DeltaPacker, unpackDeltas, weightOf } from "./delta-codec.ts";
+import { DeltaMerge } from "./delta-merge.ts";
 import type { KvError, StateCorrupted } from "./errors.ts";
 import type { Kv } from "./kv.ts";
 import {
@@ -33,8 +34,9 @@ export const smallestTierBytes = 65_536;
 /** The newer segments may hold this many times the bytes of the oldest one before all are merged into it. */
 export const newerBytesRatioMax = 2;
 
-/** How many entries are merged before other fibers get their turn. A table is never interrupted. */
-export const mergeTurnEntries = 8_192;
+/** How many entries are merged, or chunks packed, before other fibers get their turn: a millisecond's worth, or less. */
+export const mergeTurnEntries = 16_384;
+const packTurnChunks = 4;
 
 /** Which segments to merge: `from` to `to` (exclusive) of the list. */
 export interface CompactionPlan {
@@ -72,17 +74,6 @@ const bounded = (from: number, to: number): CompactionPlan => ({
   to: Math.min(to, from + compactionSegmentsMax),
 });
 
-/** A namespace while its deltas are merged. */
-interface Merging {
-  readonly last: Delta;
-  firstNewRow: number;
-  readonly newKeys: Array<unknown>;
-  /** For each row, the delta with its last version and where it is in that. */
-  readonly rows: Map<number, { readonly delta: Delta; readonly index: number }>;
-  readonly removed: Set<number>;
-  width: number;
-}
-
 /**
  * Merges deltas, given from the oldest to the newest, so that applying the result gives the same state, the order of
  * rows and namespaces included: the last version of each row wins, removed rows are gone, and so are the rows of dropped
@@ -95,74 +86,58 @@ interface Merging {
  * @throws {RangeError} If the new rows of a namespace leave a gap: the deltas are not consecutive.
  */
 export const mergeDeltas = (deltas: Iterable<Delta>, oldest: boolean): Array<Delta> => {
+  const steps = mergeInSteps(deltas, oldest);
+  for (let step = steps.next();; step = steps.next()) if (step.done) return step.value;
+};
+
+/** Merges deltas as {@link mergeDeltas} does, and pauses wherever some thousand entries have been merged. */
+function* mergeInSteps(deltas: Iterable<Delta>, oldest: boolean): Generator<void, Array<Delta>> {
   const tombstones = new Map<string, Delta>();
-  const merging = new Map<string, Merging>();
+  const namespaces = new Map<string, Array<Delta>>();
   for (const delta of deltas) {
     const id = `${delta.partition}/${delta.namespace}/${delta.table}`;
     if (delta.dropped) {
-      merging.delete(id);
+      namespaces.delete(id);
       if (!oldest) tombstones.set(id, delta);
       continue;
     }
-    let merged = merging.get(id);
-    if (merged === undefined) {
-      const { firstNewRow, width } = delta;
-      merged = { last: delta, firstNewRow, newKeys: [], rows: new Map(), removed: new Set(), width };
-      merging.set(id, merged);
-    }
-    merge(merged, delta);
+    const versions = namespaces.get(id);
+    if (versions === undefined) namespaces.set(id, [inRowOrder(delta)]);
+    else versions.push(inRowOrder(delta));
   }
-  return [...tombstones.values(), ...Array.from(merging.values(), (merged) => mergedDelta(merged, oldest))];
-};
+  const merged = [...tombstones.values()];
+  for (const versions of namespaces.values()) {
+    const one = yield* mergeVersions(versions);
+    merged.push(oldest ? withoutRemoved(one) : one);
+  }
+  return merged;
+}
 
-const merge = (merged: Merging, delta: Delta): void => {
-  if (delta.newKeys.length > 0) {
-    if (merged.newKeys.length === 0) merged.firstNewRow = delta.firstNewRow;
-    const nextRow = merged.firstNewRow + merged.newKeys.length;
-    if (delta.firstNewRow !== nextRow) {
-      throw new RangeError(
-        `Cannot merge deltas of ${delta.table} as new rows must be consecutive: ` +
-          `the next row is ${nextRow}, the delta begins at ${delta.firstNewRow}`,
-      );
+/** Merges the deltas of one namespace into one. Always two neighbours, the smallest first: so most is copied once. */
+function* mergeVersions(versions: Array<Delta>): Generator<void, Delta> {
+  while (versions.length > 1) {
+    let least = 0;
+    for (let k = 1; k < versions.length - 1; k++) {
+      if (weightOfTwo(versions, k) < weightOfTwo(versions, least)) least = k;
     }
-    for (const key of delta.newKeys) merged.newKeys.push(key);
+    const [older, newer] = versions.slice(least, least + 2);
+    const merge = new DeltaMerge(older, newer);
+    while (!merge.advance(mergeTurnEntries)) yield;
+    versions.splice(least, 2, merge.result());
+    yield;
   }
-  if (delta.rows.length > 0) merged.width = delta.width;
-  for (let index = 0; index < delta.rows.length; index++) merged.rows.set(delta.rows[index], { delta, index });
-  for (const row of delta.removed) {
-    merged.rows.delete(row);
-    merged.removed.add(row);
-  }
-};
+  return versions[0];
+}
 
-const mergedDelta = (merged: Merging, oldest: boolean): Delta => {
-  const { last, firstNewRow, newKeys, rows: versions, width } = merged;
-  // Where there is no older segment, a removed row is gone, unless its key brings it back.
-  const removed = [...merged.removed].filter((row) =>
-    !oldest || (row >= firstNewRow && row < firstNewRow + newKeys.length)
-  );
-  const rows = Uint32Array.from(versions.keys()).sort();
-  const numbers = new Float64Array(rows.length * width);
-  const objects: Array<ReadonlyArray<unknown>> = [];
-  for (let i = 0; i < rows.length; i++) {
-    const { delta, index } = versions.get(rows[i])!;
-    for (let column = 0; column < width; column++) numbers[i * width + column] = delta.numbers[index * width + column];
-    if (delta.objects.length > 0) objects.push(delta.objects[index]);
-  }
-  const { table, partition, namespace } = last;
-  return {
-    table,
-    partition,
-    namespace,
-    dropped: false,
-    firstNewRow,
-    newKeys,
-    rows,
-    width,
-    numbers,
-    objects,
-    removed: Uint32Array.from(removed).sort(),
-  };
+const weightOfTwo = (versions: ReadonlyArray<Delta>, k: number): number =>
+  weightOf(versions[k]) + weightOf(versions[k + 1]);
+
+/** Where there is no older segment, a removed row is gone, unless its key brings it back. */
+const withoutRemoved = (delta: Delta): Delta => {
+  const { firstNewRow, newKeys, removed } = delta;
+  return removed.length === 0
+    ? delta
+    : { ...delta, removed: removed.filter((row) => row >= firstNewRow && row < firstNewRow + newKeys.length) };
 };
 
 /** Where one of the merged segments has come to. */
@@ -207,6 +182,13 @@ export const compactSegments = <E>(
     });
     yield* Effect.forEach(cursors, fill, { concurrency: compactionReadsMax });
     let entries = 0;
+    let chunks = 0;
+    const put = Effect.fnUntraced(function* (packing: Iterable<Chunk>) {
+      for (const chunk of packing) {
+        yield* options.put(chunk);
+        if (++chunks % packTurnChunks === 0) yield* Effect.yieldNow;
+      }
+    });
     while (true) {
       let first: Delta | null = null;
       for (const cursor of cursors) {
@@ -223,13 +205,15 @@ export const compactSegments = <E>(
           entries += weightOf(delta);
         }
       }
-      for (const delta of mergeDeltas(group, options.oldest)) {
-        for (const chunk of packed.add(delta)) yield* options.put(chunk);
+      const merging = mergeInSteps(group, options.oldest);
+      let step = merging.next();
+      for (; !step.done; step = merging.next()) {
+        if (entries < mergeTurnEntries) continue;
+        entries = 0;
+        yield* Effect.yieldNow;
       }
-      if (entries < mergeTurnEntries) continue;
-      entries = 0;
-      yield* Effect.yieldNow;
+      for (const delta of step.value) yield* put(packed.add(delta));
     }
-    for (const chunk of packed.end()) yield* options.put(chunk);
+    yield* put(packed.end());
     return packer.ref();
   });

@@ -1,79 +1,144 @@
 /**
- * How deltas are packed into the blocks of a segment: in columns shared by all deltas of a block, because one typed
- * array costs the serializer more than a hundred numbers in it.
+ * How deltas are packed into the blocks of a segment: what is said once per delta, then the columns of all of them, down to
+ * the bytes. Nothing is written row by row.
  *
  * @module
  */
-import { serialize } from "node:v8";
-import type { Delta } from "./delta.ts";
+import { deserialize, serialize } from "node:v8";
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { type Delta, inRowOrder } from "./delta.ts";
+import { numbersBytesMin, readNumbers, writeNumbers } from "./number-column.ts";
+import { readRows, writeRows } from "./row-column.ts";
 import { blockBytesMax, blockRowsMax, type Chunk, type SegmentPacker } from "./segment.ts";
 
-/**
- * A block: what is said once per delta, then the columns of all of them, one after the other.
- *
- * A header is table, partition, namespace, 1 if dropped, first new row, then the number of new keys, rows, numbers per
- * row, objects and removed rows.
- */
-type Block = [
-  headers: Array<string | number>,
-  keys: ReadonlyArray<unknown>,
-  rows: Uint32Array,
-  numbers: Float64Array,
-  objects: ReadonlyArray<unknown>,
-  removed: Uint32Array,
-];
-const headerFields = 10;
+/** The most numbers that the rows of one block have, but for a single row that has more. */
+export const blockNumbersMax = 524_288;
 
-/** Serializes deltas as one block. */
-const packBlock = (deltas: ReadonlyArray<Delta>): Uint8Array => {
-  const headers: Array<string | number> = [];
-  let rowCount = 0;
-  let numberCount = 0;
-  let removedCount = 0;
+/** What a delta's header says besides numbers: its namespace was dropped; its table is that of the delta before. */
+const droppedFlag = 1;
+const sameTableFlag = 2;
+/** All of them together. */
+const flagsMax = droppedFlag + sameTableFlag;
+
+/** How a list of values is written: not at all, as a column of numbers, or as the structured clone algorithm writes it. */
+const noValues = 0;
+const numericValues = 1;
+const clonedValues = 2;
+
+/** Writes deltas, whose rows ascend, as one block. */
+const writeBlock = (writer: ByteWriter, deltas: ReadonlyArray<Delta>): void => {
+  writer.whole(deltas.length);
+  let table: string | null = null;
   for (const delta of deltas) {
-    headers.push(delta.table, delta.partition, delta.namespace, delta.dropped ? 1 : 0, delta.firstNewRow);
-    headers.push(delta.newKeys.length, delta.rows.length, delta.width, delta.objects.length, delta.removed.length);
-    rowCount += delta.rows.length;
-    numberCount += delta.numbers.length;
-    removedCount += delta.removed.length;
+    writer.byte((delta.dropped ? droppedFlag : 0) + (delta.table === table ? sameTableFlag : 0));
+    if (delta.table !== table) writer.text(table = delta.table);
+    writer.whole(delta.partition);
+    writer.number(delta.namespace);
+    writer.whole(delta.firstNewRow);
+    writer.whole(delta.newKeys.length);
+    writer.whole(delta.rows.length);
+    writer.whole(delta.width);
+    writer.whole(delta.objects.length);
+    writer.whole(delta.removed.length);
   }
-  const keys: Array<unknown> = [];
-  const rows = new Uint32Array(rowCount);
-  const numbers = new Float64Array(numberCount);
-  const objects: Array<unknown> = [];
-  const removed = new Uint32Array(removedCount);
-  let rowsAt = 0;
-  let numbersAt = 0;
-  let removedAt = 0;
-  for (const delta of deltas) {
-    for (const key of delta.newKeys) keys.push(key);
-    rows.set(delta.rows, rowsAt);
-    rowsAt += delta.rows.length;
-    numbers.set(delta.numbers, numbersAt);
-    numbersAt += delta.numbers.length;
-    for (const list of delta.objects) objects.push(list);
-    removed.set(delta.removed, removedAt);
-    removedAt += delta.removed.length;
+  for (const { rows, width, numbers, removed } of deltas) {
+    writeRows(writer, rows);
+    if (rows.length > 0) { for (let c = 0; c < width; c++) writeNumbers(writer, numbers, c, width, rows.length); }
+    writeRows(writer, removed);
   }
-  const block: Block = [headers, keys, rows, numbers, objects, removed];
-  return serialize(block);
+  writeValues(writer, all(deltas, (delta) => delta.newKeys));
+  writeValues(writer, all(deltas, (delta) => delta.objects));
 };
 
-const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-
-const malformed = (what: string): never => {
-  throw new TypeError(what);
+/** The lists of all deltas in one; itself where it is a single one. */
+const all = <A>(deltas: ReadonlyArray<Delta>, of: (delta: Delta) => ReadonlyArray<A>): ReadonlyArray<A> => {
+  if (deltas.length === 1) return of(deltas[0]);
+  const values: Array<A> = [];
+  for (const delta of deltas) for (const value of of(delta)) values.push(value);
+  return values;
 };
 
-/** Checks that a value has the form of a {@link Block}, column by column. */
-const checkBlock = (block: unknown): Block => {
-  if (!Array.isArray(block)) return malformed("it must hold a list of columns");
-  const [headers, keys, rows, numbers, objects, removed] = block;
-  if (!Array.isArray(headers) || headers.length % headerFields > 0) malformed("its first column must hold headers");
-  if (!Array.isArray(keys) || !Array.isArray(objects)) malformed("its keys and objects must be lists");
-  if (!(rows instanceof Uint32Array) || !(removed instanceof Uint32Array)) malformed("its rows must be whole numbers");
-  if (!(numbers instanceof Float64Array)) malformed("its numbers must be numbers");
-  return block as Block;
+const writeValues = (writer: ByteWriter, values: ReadonlyArray<unknown>): void => {
+  if (values.length === 0) return writer.byte(noValues);
+  if (values.every((value) => typeof value === "number")) {
+    writer.byte(numericValues);
+    return writeNumbers(writer, Float64Array.from(values), 0, 1, values.length);
+  }
+  writer.byte(clonedValues);
+  writer.bytes(serialize(values));
+};
+
+const malformed = (rule: string): never => {
+  throw new TypeError(rule);
+};
+
+const readValues = (reader: ByteReader, count: number): ReadonlyArray<unknown> => {
+  const kind = reader.byte();
+  if (kind === noValues && count === 0) return [];
+  if (kind === numericValues) {
+    const numbers = new Float64Array(count);
+    readNumbers(reader, numbers, 0, 1, count);
+    return Array.from(numbers);
+  }
+  if (kind !== clonedValues) malformed("its values must be of a known kind");
+  const values = clonedFrom(reader.bytes());
+  if (!Array.isArray(values) || values.length !== count) malformed("its values must be as many as its headers say");
+  return values as Array<unknown>;
+};
+
+/** A value that the structured clone algorithm wrote. */
+const clonedFrom = (bytes: Uint8Array): unknown => {
+  try {
+    return deserialize(bytes);
+  } catch (error) {
+    return malformed(`its values must be readable: ${String(error)}`);
+  }
+};
+
+/** What the header of a delta says. */
+interface Header extends Pick<Delta, "table" | "partition" | "namespace" | "dropped" | "firstNewRow" | "width"> {
+  readonly keys: number;
+  readonly rows: number;
+  readonly objects: number;
+  readonly removed: number;
+}
+
+const readHeader = (reader: ByteReader, before: Header | undefined): Header => {
+  const flags = reader.byte();
+  if (flags > flagsMax) malformed("the flags of its headers must be known");
+  if ((flags & sameTableFlag) !== 0 && before === undefined) malformed("its first header must name a table");
+  const header: Header = {
+    table: (flags & sameTableFlag) === 0 ? reader.text() : before!.table,
+    partition: reader.whole(),
+    namespace: reader.number(),
+    dropped: (flags & droppedFlag) !== 0,
+    firstNewRow: reader.whole(),
+    keys: reader.whole(),
+    rows: reader.whole(),
+    width: reader.whole(),
+    objects: reader.whole(),
+    removed: reader.whole(),
+  };
+  if (!Number.isFinite(header.namespace)) malformed("its headers must name tables");
+  if (header.objects > 0 && header.objects !== header.rows) malformed("each of its rows must have its objects");
+  return header;
+};
+
+/** How much the columns of a block hold, at most as much as a block may. */
+const sizesOf = (headers: ReadonlyArray<Header>, bytesLeft: number) => {
+  const sizes = { keys: 0, rows: 0, numbers: 0, objects: 0, removed: 0 };
+  for (const { keys, rows, width, objects, removed } of headers) {
+    sizes.keys += keys;
+    sizes.rows += rows;
+    if (rows > 0 && width > bytesLeft / numbersBytesMin) malformed("it must not end early");
+    sizes.numbers += rows * width;
+    sizes.objects += objects;
+    sizes.removed += removed;
+  }
+  const isBounded = sizes.keys + sizes.rows + sizes.removed <= blockRowsMax &&
+    (sizes.numbers <= blockNumbersMax || sizes.rows === 1);
+  return isBounded ? sizes : malformed("it must not hold more than a block does");
 };
 
 /**
@@ -81,39 +146,47 @@ const checkBlock = (block: unknown): Block => {
  *
  * @throws {TypeError} If it is no such block: what its headers promise must be there, and nothing else.
  */
-export const unpackDeltas = (block: unknown): Array<Delta> => {
-  const [headers, keys, rows, numbers, objects, removed] = checkBlock(block);
-  const deltas: Array<Delta> = [];
-  let keysAt = 0;
+export const unpackDeltas = (block: Uint8Array): Array<Delta> => {
+  const reader = new ByteReader(block);
+  const count = reader.whole();
+  if (count > blockRowsMax) malformed("it must not hold more than a block does");
+  const headers: Array<Header> = [];
+  for (let k = 0; k < count; k++) headers.push(readHeader(reader, headers[k - 1]));
+  const sizes = sizesOf(headers, reader.left);
+  const rows = new Uint32Array(sizes.rows + sizes.removed);
+  const numbers = new Float64Array(sizes.numbers);
   let rowsAt = 0;
   let numbersAt = 0;
+  const columns = headers.map((header) => {
+    const own = {
+      rows: rows.subarray(rowsAt, rowsAt += header.rows),
+      numbers: numbers.subarray(numbersAt, numbersAt += header.rows * header.width),
+      removed: rows.subarray(rowsAt, rowsAt += header.removed),
+    };
+    readRows(reader, own.rows);
+    if (header.rows > 0) {
+      for (let c = 0; c < header.width; c++) readNumbers(reader, own.numbers, c, header.width, header.rows);
+    }
+    readRows(reader, own.removed);
+    return own;
+  });
+  const keys = readValues(reader, sizes.keys);
+  const objects = readValues(reader, sizes.objects);
+  if (!objects.every(Array.isArray)) malformed("its objects must be lists");
+  if (reader.left > 0) malformed("it must end where its columns do");
+  let keysAt = 0;
   let objectsAt = 0;
-  let removedAt = 0;
-  for (let at = 0; at < headers.length; at += headerFields) {
-    const [partition, namespace, dropped, firstNewRow, keyCount, rowCount, width, objectCount, removedCount] = headers
-      .slice(at + 1, at + headerFields) as Array<number>;
-    if (typeof headers[at] !== "string" || !Number.isFinite(namespace)) malformed("its headers must name tables");
-    const counts = [partition, dropped, firstNewRow, keyCount, rowCount, width, objectCount, removedCount];
-    if (!counts.every(isCount)) malformed("its headers must hold whole numbers");
-    if (objectCount > 0 && objectCount !== rowCount) malformed("each of its rows must have its objects");
-    deltas.push({
-      table: headers[at] as string,
-      partition,
-      namespace,
-      dropped: dropped === 1,
-      firstNewRow,
-      newKeys: keys.slice(keysAt, keysAt += keyCount),
-      rows: rows.subarray(rowsAt, rowsAt += rowCount),
-      width,
-      numbers: numbers.subarray(numbersAt, numbersAt += rowCount * width),
-      objects: objects.slice(objectsAt, objectsAt += objectCount) as Array<Array<unknown>>,
-      removed: removed.subarray(removedAt, removedAt += removedCount),
-    });
-  }
-  const isWhole = keysAt === keys.length && rowsAt === rows.length && numbersAt === numbers.length &&
-    objectsAt === objects.length && removedAt === removed.length;
-  if (!isWhole) malformed("its columns must be as long as its headers say");
-  return deltas;
+  return headers.map(({ table, partition, namespace, dropped, firstNewRow, width, ...own }, k) => ({
+    table,
+    partition,
+    namespace,
+    dropped,
+    firstNewRow,
+    newKeys: keys.slice(keysAt, keysAt += own.keys),
+    width,
+    ...columns[k],
+    objects: objects.slice(objectsAt, objectsAt += own.objects) as Array<Array<unknown>>,
+  }));
 };
 
 /** The order of deltas in a segment: by table and keyed partition, so that segments can be merged as streams. */
@@ -128,6 +201,7 @@ export const weightOf = (delta: Delta): number => 1 + delta.rows.length + delta.
 /** Collects deltas into blocks of bounded size and packs these into a segment. Deltas must come in their order. */
 export class DeltaPacker {
   readonly #packer: SegmentPacker;
+  readonly #writer = new ByteWriter();
   #pending: Array<Delta> = [];
   #weight = 0;
 
@@ -137,7 +211,8 @@ export class DeltaPacker {
   }
 
   /** Takes one delta, and yields the chunks of every block that is full. */
-  *add(delta: Delta): Generator<Chunk, void> {
+  *add(unordered: Delta): Generator<Chunk, void> {
+    const delta = inRowOrder(unordered);
     const weight = weightOf(delta);
     if (weight > blockRowsMax) {
       for (const part of splitDelta(delta, blockRowsMax - 1)) yield* this.add(part);
@@ -157,13 +232,21 @@ export class DeltaPacker {
   }
 
   *#pack(deltas: ReadonlyArray<Delta>): Generator<Chunk, void> {
-    const block = packBlock(deltas);
-    if (block.byteLength <= blockBytesMax) return yield* this.#packer.cut(block);
-    const halves = deltas.length > 1 ? deltas : splitDelta(deltas[0], Math.ceil(weightOf(deltas[0]) / 2));
-    if (halves.length < 2) return yield* this.#packer.cut(block);
-    const middle = halves.length >>> 1;
-    yield* this.#pack(halves.slice(0, middle));
-    yield* this.#pack(halves.slice(middle));
+    const numbers = deltas.reduce((sum, delta) => sum + delta.numbers.length, 0);
+    const block = numbers <= blockNumbersMax ? this.#write(deltas) : null;
+    if (block !== null && block.byteLength <= blockBytesMax) return yield* this.#packer.cut(block);
+    const parts = deltas.length > 1 ? deltas : splitDelta(deltas[0], Math.max(1, (weightOf(deltas[0]) - 1) >>> 1));
+    if (parts.length < 2) return yield* this.#packer.cut(block ?? this.#write(deltas));
+    const middle = parts.length >>> 1;
+    yield* this.#pack(parts.slice(0, middle));
+    yield* this.#pack(parts.slice(middle));
+  }
+
+  /** The bytes of a block, until the next one is written. */
+  #write(deltas: ReadonlyArray<Delta>): Uint8Array {
+    this.#writer.clear();
+    writeBlock(this.#writer, deltas);
+    return this.#writer.written;
   }
 }
 
@@ -188,9 +271,11 @@ export const splitDelta = (delta: Delta, weightMax: number): Array<Delta> => {
     });
     at = end;
   };
-  while (at < rows.length && rows[at] < firstNewRow) {
+  // Where rows bring their keys with them, all are cut like old ones.
+  const oldRowsEnd = newKeys.length === 0 ? Infinity : firstNewRow;
+  while (at < rows.length && rows[at] < oldRowsEnd) {
     let end = at;
-    while (end < rows.length && end - at < weightMax && rows[end] < firstNewRow) end++;
+    while (end < rows.length && end - at < weightMax && rows[end] < oldRowsEnd) end++;
     part(end, 0, 0);
   }
   // A new row counts twice: its key and its entry.
@@ -208,19 +293,4 @@ export const splitDelta = (delta: Delta, weightMax: number): Array<Delta> => {
     part(at, newKeys.length, newKeys.length, removed.subarray(from, from + weightMax));
   }
   return parts;
-};
-
-/** The same delta with its rows in ascending order; itself if they are already, as they usually are. */
-const inRowOrder = (delta: Delta): Delta => {
-  const { rows, width, numbers, objects } = delta;
-  if (rows.every((row, i) => i === 0 || rows[i - 1] < row)) return delta;
-  const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a] - rows[b]);
-  const sorted = new Float64Array(numbers.length);
-  order.forEach((from, to) => sorted.set(numbers.subarray(from * width, (from + 1) * width), to * width));
-  return {
-    ...delta,
-    rows: order.map((index) => rows[index]),
-    numbers: sorted,
-    objects: objects.length === 0 ? objects : Array.from(order, (index) => objects[index]),
-  };
 };

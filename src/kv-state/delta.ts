@@ -23,7 +23,7 @@ export interface Delta {
   readonly firstNewRow: number;
   /** The keys of the rows created since then: `newKeys[i]` belongs to row `firstNewRow + i`. */
   readonly newKeys: ReadonlyArray<unknown>;
-  /** The ids of rows whose numbers or objects changed (new rows included), each once, in any order. */
+  /** The ids of rows whose numbers or objects changed (new rows included), each once, in any order; stored in ascending order. */
   readonly rows: Uint32Array;
   /** How many numbers a row has. */
   readonly width: number;
@@ -34,3 +34,26 @@ export interface Delta {
   /** The ids of rows that were removed. */
   readonly removed: Uint32Array;
 }
+
+/** The same delta with its rows, and those removed, in ascending order; itself if they are already, as they usually are. */
+export const inRowOrder = (delta: Delta): Delta => {
+  const { rows, width, numbers, objects, removed } = delta;
+  const areRowsOrdered = isAscending(rows);
+  if (areRowsOrdered && isAscending(removed)) return delta;
+  if (areRowsOrdered) return { ...delta, removed: removed.toSorted() };
+  const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a] - rows[b]);
+  const sorted = new Float64Array(numbers.length);
+  order.forEach((from, to) => sorted.set(numbers.subarray(from * width, (from + 1) * width), to * width));
+  return {
+    ...delta,
+    rows: order.map((index) => rows[index]),
+    numbers: sorted,
+    objects: objects.length === 0 ? objects : Array.from(order, (index) => objects[index]),
+    removed: removed.toSorted(),
+  };
+};
+
+const isAscending = (rows: Uint32Array): boolean => {
+  for (let k = 1; k < rows.length; k++) if (rows[k - 1] >= rows[k]) return false;
+  return true;
+};

@@ -14,7 +14,7 @@ import { layoutVersion, seal, sealVersion, unseal } from "./seal.ts";
 import type { SegmentRef } from "./segment.ts";
 
 /** The version of the manifest and of everything that it names. Another version is refused. */
-export const manifestVersion = 1;
+export const manifestVersion = 2;
 
 /** How much a sink has taken, and how much it will have taken. */
 export interface SinkRecord {

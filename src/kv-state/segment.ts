@@ -23,8 +23,10 @@ if (chunkPayloadBytesMax + sealBytes > valueBytesMax) {
 }
 /** The most bytes that a block should take; only a single row that is larger may exceed it. */
 export const blockBytesMax = 4_194_304;
-/** The most rows that are packed into one block. */
+/** The most entries of state that are packed into one block. */
 export const blockRowsMax = 16_384;
+/** The most rows of output that are packed into one block: they take the serializer longer, and nothing else can run. */
+export const outputBlockRowsMax = 2_048;
 
 /** The flag of the last chunk of a block. */
 const lastOfBlockFlag = 1;
@@ -132,8 +134,8 @@ export class SegmentPacker {
 
 /** Packs rows in blocks of bounded size. */
 export function* packRows(packer: SegmentPacker, rows: ReadonlyArray<unknown>): Generator<Chunk, void> {
-  for (let at = 0; at < rows.length; at += blockRowsMax) {
-    yield* packHalving(packer, rows.length > blockRowsMax ? rows.slice(at, at + blockRowsMax) : rows);
+  for (let at = 0; at < rows.length; at += outputBlockRowsMax) {
+    yield* packHalving(packer, rows.length > outputBlockRowsMax ? rows.slice(at, at + outputBlockRowsMax) : rows);
   }
 }
 
@@ -151,11 +153,12 @@ export interface SegmentReader<out A> {
   readonly next: Effect.Effect<{ readonly value: A } | null, KvError | StateCorrupted>;
 }
 
-/** The value of a block as it was packed. */
-const asPacked = (value: unknown): unknown => value;
+/** The value of a block as it was packed with {@link SegmentPacker.pack}. */
+export const valueOf = (block: Uint8Array): unknown => deserialize(block);
 
 /** The rows of a block that was packed with {@link packRows}. @throws {TypeError} If it holds anything else. */
-export const rowsOf = (value: unknown): Array<unknown> => {
+export const rowsOf = (block: Uint8Array): Array<unknown> => {
+  const value: unknown = deserialize(block);
   if (Array.isArray(value)) return value;
   throw new TypeError("it must hold a list of rows");
 };
@@ -163,16 +166,21 @@ export const rowsOf = (value: unknown): Array<unknown> => {
 /**
  * Reads a segment back, verifying every chunk, a few chunks ahead at most.
  *
- * `decode` makes of a block's value what it is to be. What it throws says that the segment is damaged, as a wrong checksum
+ * `decode` makes of a block's bytes what they are to be. What it throws says that the segment is damaged, as a wrong checksum
  * does: a bug that stores something else is not read as if it were state.
  */
 export function segmentReader(kv: Kv, job: string, ref: SegmentRef): SegmentReader<unknown>;
-export function segmentReader<A>(kv: Kv, job: string, ref: SegmentRef, decode: (value: unknown) => A): SegmentReader<A>;
+export function segmentReader<A>(
+  kv: Kv,
+  job: string,
+  ref: SegmentRef,
+  decode: (block: Uint8Array) => A,
+): SegmentReader<A>;
 export function segmentReader(
   kv: Kv,
   job: string,
   ref: SegmentRef,
-  decode: (value: unknown) => unknown = asPacked,
+  decode: (block: Uint8Array) => unknown = valueOf,
 ): SegmentReader<unknown> {
   const identity = identityOf(job, ref);
   const ahead: Array<unknown> = [];
@@ -212,7 +220,7 @@ export function segmentReader(
       }
       if ((unsealed.flags & lastOfBlockFlag) !== 0) {
         try {
-          return { value: decode(deserialize(joined(parts))) };
+          return { value: decode(joined(parts)) };
         } catch (error) {
           return yield* corrupted(`a block cannot be decoded: ${String(error)}`);
         }
@@ -246,14 +254,14 @@ export function readSegment<A>(
   job: string,
   ref: SegmentRef,
   each: (block: A) => void,
-  decode: (value: unknown) => A,
+  decode: (block: Uint8Array) => A,
 ): Effect.Effect<void, KvError | StateCorrupted>;
 export function readSegment(
   kv: Kv,
   job: string,
   ref: SegmentRef,
   each: (block: unknown) => void,
-  decode: (value: unknown) => unknown = asPacked,
+  decode: (block: Uint8Array) => unknown = valueOf,
 ): Effect.Effect<void, KvError | StateCorrupted> {
   return Effect.gen(function* () {
     const reader = segmentReader(kv, job, ref, decode);
