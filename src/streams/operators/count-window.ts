@@ -6,11 +6,11 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { BatchReceiver, Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
-import { type Key, keyHash, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import { type CountAssigner, greatestCommonDivisor } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
@@ -77,14 +77,27 @@ export class CountWindowOperator implements Receiver, Stateful {
     return headerWidth + this.#aggregate.numbers;
   }
 
-  record(value: unknown, key: unknown, eventTime: number, watermark: number): void {
+  record(value: unknown, key: unknown, time: number, watermark: number): void {
+    const id = keyId(key as Key);
+    this.#take(value, key as Key, id, keyHash(id), time, watermark);
+  }
+
+  /** The same for each of several records, of which the ids and hashes of the keys are known. */
+  readonly batch: BatchReceiver = (columns, rows) => {
+    const { values, keys, ids, hashes, times, watermarks } = columns;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      this.#context.moveToRow(columns, row);
+      this.#take(values[row], keys[row] as Key, ids[row], hashes[row], times[row], watermarks[row]);
+    }
+  };
+
+  #take(value: unknown, key: Key, id: KeyId, hash: number, eventTime: number, watermark: number): void {
     this.#emit.counters.records++;
     this.#emit.reach(watermark);
     const time = Number.isNaN(eventTime) ? this.#context.now : eventTime;
-    const id = keyId(key as Key);
-    const hash = keyHash(id);
     let row = this.#counts.find(id, hash);
-    if (row < 0) row = this.#counts.add(id, key as Key, hash);
+    if (row < 0) row = this.#counts.add(id, key, hash);
     const before = this.#counts.numbers[row];
     const slice = this.#sliceAt(row, before);
     this.#makeRoom(slice + 1);

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { BatchReceiver, Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
@@ -105,25 +105,38 @@ export class DeduplicateOperator implements Receiver, Stateful {
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
+    const id = keyId(key as Key);
+    this.#take(value, key as Key, id, keyHash(id), time, watermark);
+  }
+
+  /** The same for each of several records, of which the ids and hashes of the keys are known. */
+  readonly batch: BatchReceiver = (columns, rows) => {
+    const { values, keys, ids, hashes, times, watermarks } = columns;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      this.#context.moveToRow(columns, row);
+      this.#take(values[row], keys[row] as Key, ids[row], hashes[row], times[row], watermarks[row]);
+    }
+  };
+
+  #take(value: unknown, key: Key, id: KeyId, hash: number, time: number, watermark: number): void {
     this.counters.records++;
     if (watermark > this.#watermark) this.#advance(watermark);
     if (time + this.#within <= this.#watermark) {
-      this.#tooLate(value, key as Key, time, { start: time, end: time + this.#within });
+      this.#tooLate(value, key, time, { start: time, end: time + this.#within });
       return;
     }
-    const id = keyId(key as Key);
-    const hash = keyHash(id);
     const number = Math.floor(time / this.#within);
     const stretch = this.#near?.start === number ? this.#near : this.#stretchAt(number);
     this.#near = stretch;
     const found = this.#groupOf(stretch, id, hash, time);
     if (found === null) {
-      this.#open(stretch, id, key as Key, hash, time, value);
+      this.#open(stretch, id, key, hash, time, value);
       if (this.#keepsLast) return;
       this.counters.results++;
       this.#next.record(value, key, time, watermark);
     } else if (this.#keepsLast) {
-      this.#join(found, this.#foundRow, value, key as Key, time);
+      this.#join(found, this.#foundRow, value, key, time);
     } else {
       this.counters.duplicates++;
     }

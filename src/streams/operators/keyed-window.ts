@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { BatchReceiver, Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
@@ -121,7 +121,22 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     return this.#emit.counters;
   }
 
-  record(value: unknown, key: unknown, eventTime: number, eventWatermark: number): void {
+  record(value: unknown, key: unknown, time: number, watermark: number): void {
+    const id = keyId(key as Key);
+    this.#take(value, key as Key, id, keyHash(id), time, watermark);
+  }
+
+  /** The same for each of several records, of which the ids and hashes of the keys are known. */
+  readonly batch: BatchReceiver = (columns, rows) => {
+    const { values, keys, ids, hashes, times, watermarks } = columns;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      this.#context.moveToRow(columns, row);
+      this.#take(values[row], keys[row] as Key, ids[row], hashes[row], times[row], watermarks[row]);
+    }
+  };
+
+  #take(value: unknown, key: Key, id: KeyId, hash: number, eventTime: number, eventWatermark: number): void {
     const { now } = this.#context;
     const time = this.#byClock ? now : eventTime;
     const watermark = this.#reached(eventWatermark);
@@ -139,20 +154,18 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     }
     this.#emit.counters.records++;
     this.#emit.reach(eventWatermark);
-    const id = keyId(key as Key);
-    const hash = keyHash(id);
     switch (assigner._tag) {
       case "Session":
-        this.#addToSession(value, key as Key, id, hash, time, time + gap);
+        this.#addToSession(value, key, id, hash, time, time + gap);
         return;
       case "Global":
-        this.#addToWindow(value, key as Key, id, hash, time, everything.start, everything.end);
+        this.#addToWindow(value, key, id, hash, time, everything.start, everything.end);
         return;
       case "Sliding":
-        this.#addToSliding(assigner, value, key as Key, id, hash, time);
+        this.#addToSliding(assigner, value, key, id, hash, time);
         return;
       case "Spans":
-        this.#addToSpans(spans, value, key as Key, id, hash, time);
+        this.#addToSpans(spans, value, key, id, hash, time);
     }
   }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { BatchReceiver, Letter, Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
@@ -88,6 +88,21 @@ export class TopNOperator implements Receiver, Stateful {
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
+    const id = keyId(key as Key);
+    this.#take(value, key as Key, id, keyHash(id), time, watermark);
+  }
+
+  /** The same for each of several records, of which the ids and hashes of the keys are known. */
+  readonly batch: BatchReceiver = (columns, rows) => {
+    const { values, keys, ids, hashes, times, watermarks } = columns;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      this.#options.context.moveToRow(columns, row);
+      this.#take(values[row], keys[row] as Key, ids[row], hashes[row], times[row], watermarks[row]);
+    }
+  };
+
+  #take(value: unknown, key: Key, id: KeyId, hash: number, time: number, watermark: number): void {
     const { context, next, entriesMax, n } = this.#options;
     let by: number;
     let entryId: Key;
@@ -104,8 +119,6 @@ export class TopNOperator implements Receiver, Stateful {
       return;
     }
     this.counters.records++;
-    const id = keyId(key as Key);
-    const hash = keyHash(id);
     const board = this.#boardOf(id, hash);
     const { ranking } = board;
     let cell = this.#find(id, hash, entryId, idHash);
@@ -114,14 +127,14 @@ export class TopNOperator implements Receiver, Stateful {
     if (cell < 0) {
       if (ranking.length >= entriesMax && by <= this.#cells.numbers[ranking[ranking.length - 1] * width]) {
         // It would be the one to be forgotten.
-        this.#forget(board, id, key as Key, hash, by);
+        this.#forget(board, id, key, hash, by);
         return;
       }
-      cell = this.#cells.add(id, key as Key, hash);
+      cell = this.#cells.add(id, key, hash);
       this.#cells.objects[cell * objectWidth] = copyOfKey(entryId);
       this.#index.add(mix(hash, idHash), cell);
       from = this.#enter(ranking, cell, by);
-      if (ranking.length > entriesMax) this.#forgetLeast(board, id, key as Key, hash);
+      if (ranking.length > entriesMax) this.#forgetLeast(board, id, key, hash);
       // A new entry moves all that are below it down.
       to = ranking.length;
     } else {
@@ -137,7 +150,7 @@ export class TopNOperator implements Receiver, Stateful {
     }
     this.#cells.objects[cell * objectWidth + 1] = value;
     this.#cells.touch(cell);
-    this.#say(key as Key, board, from, Math.min(to, n), time, watermark);
+    this.#say(key, board, from, Math.min(to, n), time, watermark);
   }
 
   watermark(watermark: number): void {
