@@ -180,7 +180,7 @@ export class Exchange implements Receiver {
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
     const marks: Marks = this.#marking === "as they came" ? this.#context.marks : this.#marks ?? noMarks;
     const watermark = this.#watermark;
-    const batches = selections.map((selection, to): Batch => ({
+    const batchOf = (columns: Columns, selection: Uint32Array, letters: ReadonlyArray<Letter>): Batch => ({
       _tag: "Batch",
       round,
       now,
@@ -190,9 +190,18 @@ export class Exchange implements Receiver {
       columns,
       selection,
       marks,
-      letters: to === 0 ? letters : noLetters,
+      letters,
       watermark,
-    }));
+    });
+    // All those that get nothing get the same.
+    const nothing = batchOf(noRecords.columns, noRecords.rows, noLetters);
+    const batches = selections.map((selection, to) =>
+      to === 0
+        ? batchOf(columns, selection, letters)
+        : selection.length === 0
+        ? nothing
+        : batchOf(columns, selection, noLetters)
+    );
     if (letters.length > 0) this.#letters = [];
     this.#marks = null;
     return this.#send(batches);
@@ -241,7 +250,9 @@ export class Exchange implements Receiver {
   #routed({ columns, rows }: Records): { readonly columns: Columns; readonly selections: ReadonlyArray<Uint32Array> } {
     const { length } = this.#mailboxes;
     if (!this.#isKeyed || rows.length === 0) {
-      return { columns, selections: Array.from({ length }, (_, to) => to === 0 ? rows : noRecords.rows) };
+      const selections = new Array<Uint32Array>(length).fill(noRecords.rows);
+      selections[0] = rows;
+      return { columns, selections };
     }
     if (this.#hotKeys !== null) this.#sample(this.#hotKeys, columns, rows);
     if (this.#destinations.length < rows.length) this.#destinations = new Uint16Array(rows.length);
@@ -270,7 +281,10 @@ export class Exchange implements Receiver {
     }
     for (let to = 0; to < length; to++) starts[to + 1] += starts[to];
     const sorted = new Uint32Array(rows.length);
-    const selections = Array.from({ length }, (_, to) => sorted.subarray(starts[to], starts[to + 1]));
+    const selections = Array.from(
+      { length },
+      (_, to) => starts[to] === starts[to + 1] ? noRecords.rows : sorted.subarray(starts[to], starts[to + 1]),
+    );
     for (let k = 0; k < rows.length; k++) sorted[starts[destinations[k]]++] = rows[k];
     return { columns: columns.withIds(ids, hashes), selections };
   }
