@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { AccumulatorTable } from "../src/kv-state/accumulator-table.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../src/kv-state/key.ts";
 import { KeyIndex } from "../src/kv-state/key-index.ts";
+import { RowSet } from "../src/kv-state/row-set.ts";
 
 /** Ids as keys have them, from so few that most come again. */
 const ids: fc.Arbitrary<KeyId> = fc.oneof(
@@ -97,5 +98,20 @@ Deno.test("a delta holds each row that was touched since the last one, once, and
         assert.equal(restored.numbers[2 * row + 1], number);
       }
     }
+  }));
+});
+
+Deno.test("a set of rows gives each row once, in order, and is empty then", () => {
+  const rows = fc.array(fc.oneof(fc.nat({ max: 70 }), fc.nat({ max: 5_000 })), { maxLength: 200, size: "max" });
+  fc.assert(fc.property(fc.array(rows, { maxLength: 3 }), (batches) => {
+    const set = new RowSet();
+    for (const batch of batches) {
+      set.reserve(5_001);
+      assert.ok(set.isEmpty);
+      for (const row of batch) set.add(row);
+      assert.equal(set.isEmpty, batch.length === 0);
+      assert.deepEqual([...set.take()], [...new Set(batch)].sort((a, b) => a - b));
+    }
+    assert.deepEqual(set.take(), new Uint32Array(0));
   }));
 });

@@ -650,7 +650,7 @@ const storage: ReadonlyArray<Mutant> = [
     "delta-second",
     "a row that changes in every epoch is stored in every epoch",
     "src/kv-state/accumulator-table.ts",
-    ["    this.#isChanged = true;\n", "    this.#isChanged ||= !this.#isStored;\n"],
+    ["    this.#changed.add(row);\n", "    if (!this.#isStored) this.#changed.add(row);\n"],
     "fuzz",
   ),
   mutant(

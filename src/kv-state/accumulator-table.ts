@@ -10,6 +10,7 @@ import type { ObjectCodec } from "../windows/aggregate.ts";
 import type { Delta } from "./delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "./key.ts";
 import { KeyIndex } from "./key-index.ts";
+import { RowSet } from "./row-set.ts";
 
 /** What the rows of a table hold. */
 export interface RowLayout {
@@ -28,9 +29,6 @@ const doublingRowsMax = 4_096;
 /** A larger one gets so many times the room: what is free costs memory, the growing costs time. */
 const growth = 1.5;
 
-/** Which rows have changed is one bit each. */
-const bitsPerWord = 32;
-
 /** Rows of numbers and objects by key. */
 export class AccumulatorTable {
   /** The numbers of row `r` begin at `r * layout.width`. It is replaced when the table grows: do not keep it. */
@@ -44,9 +42,7 @@ export class AccumulatorTable {
   /** The keys where some are not their own ids; else null, and the keys are the ids. */
   #ownKeys: Array<Key> | null = null;
   #room = initialRows;
-  /** Bit `r % 32` of word `r / 32` is set if row `r` has changed. */
-  #changed = new Int32Array(1);
-  #isChanged = false;
+  readonly #changed = new RowSet();
   #firstNew = 0;
   #isStored = false;
 
@@ -86,23 +82,19 @@ export class AccumulatorTable {
     const numbers = new Float64Array(this.#room * this.#layout.width);
     numbers.set(this.numbers);
     this.numbers = numbers;
-    const changed = new Int32Array(Math.ceil(this.#room / bitsPerWord));
-    changed.set(this.#changed);
-    this.#changed = changed;
+    this.#changed.reserve(this.#room);
   }
 
   /** Notes that a row has changed. */
   touch(row: number): void {
-    this.#changed[row >>> 5] |= 1 << row;
-    this.#isChanged = true;
+    this.#changed.add(row);
   }
 
   /** What has changed since the last call; null when nothing has. The changes are copied, so work can go on. */
   takeDelta(table: string, partition: number, namespace: number): Delta | null {
-    if (!this.#isChanged) return null;
-    this.#isChanged = false;
+    if (this.#changed.isEmpty) return null;
     const { width, objects } = this.#layout;
-    const rows = this.#takeChanged();
+    const rows = this.#changed.take();
     const numbers = rows.length === this.size ? this.numbers.slice(0, rows.length * width) : this.#numbersOf(rows);
     const encoded: Array<ReadonlyArray<unknown>> = [];
     if (objects.length > 0) {
@@ -138,26 +130,6 @@ export class AccumulatorTable {
     return numbers;
   }
 
-  /** The rows that have changed, in ascending order; none has from then on. */
-  #takeChanged(): Uint32Array {
-    const changed = this.#changed;
-    let count = 0;
-    for (let at = 0; at < changed.length; at++) if (changed[at] !== 0) count += bitsIn(changed[at]);
-    const rows = new Uint32Array(count);
-    let k = 0;
-    for (let at = 0; at < changed.length; at++) {
-      let word = changed[at];
-      if (word === 0) continue;
-      changed[at] = 0;
-      while (word !== 0) {
-        // The lowest bit that is set, and the word without it.
-        rows[k++] = at * bitsPerWord + 31 - Math.clz32(word & -word);
-        word &= word - 1;
-      }
-    }
-    return rows;
-  }
-
   /** Applies a delta of an earlier run. */
   apply(delta: Delta): void {
     const { width, objects } = this.#layout;
@@ -178,13 +150,6 @@ export class AccumulatorTable {
     this.#isStored = true;
   }
 }
-
-/** How many bits of a word are set: summed in pairs, fours and bytes, and the bytes by a product. */
-const bitsIn = (word: number): number => {
-  const pairs = word - ((word >>> 1) & 0x55555555);
-  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
-  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-};
 
 const noRows = new Uint32Array(0);
 
