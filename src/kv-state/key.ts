@@ -52,20 +52,28 @@ const refuse = (value: unknown): never => {
   );
 };
 
-/** A text that is different for different keys: each part says its type and, where it could be ambiguous, its length. */
+/**
+ * A text that is different for different keys: each part says its type and, where it could be ambiguous, its length. It is
+ * made for each record of a flow with composite keys, so it is short.
+ */
 const describe = (key: Key): string => {
   switch (typeof key) {
     case "string":
       return `s${key.length}:${key}`;
     case "number":
-      return `n${key === 0 ? 0 : key};`;
+      // Whole numbers of 32 bits are two code units, whichever these are; others are digits.
+      return (key | 0) === key ? `w${String.fromCharCode(key & 0xffff, key >>> 16)}` : `n${key};`;
     case "bigint":
       return `i${key};`;
     case "boolean":
       return key ? "t" : "f";
-    default:
+    default: {
       if (key instanceof Uint8Array) return `b${key.length}:${key.toHex()}`;
-      return Array.isArray(key) ? `[${key.map(describe).join("")}]` : refuse(key);
+      if (!Array.isArray(key)) return refuse(key);
+      let text = "[";
+      for (let k = 0; k < key.length; k++) text += describe(key[k]);
+      return text + "]";
+    }
   }
 };
 
