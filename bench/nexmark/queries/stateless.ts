@@ -84,11 +84,13 @@ export const q14: NexmarkQuery = query({
     ),
 });
 
-const hotChannelIds: { readonly [channel: string]: string } = { apple: "0", google: "1", facebook: "2", baidu: "3" };
+const hotChannelIds = new Map([["apple", "0"], ["google", "1"], ["facebook", "2"], ["baidu", "3"]]);
+
+const channelIdInUrl = /(?:&|^)channel_id=([^&]*)/;
 
 /** The id that a channel has, or that the URL says. */
 const channelIdOf = (channel: string, url: string): string | null =>
-  hotChannelIds[channel.toLowerCase()] ?? /(?:&|^)channel_id=([^&]*)/.exec(url)?.[1] ?? null;
+  hotChannelIds.get(channel.toLowerCase()) ?? channelIdInUrl.exec(url)?.[1] ?? null;
 
 export const q21: NexmarkQuery = query({
   name: "q21",
@@ -112,8 +114,8 @@ export const q22: NexmarkQuery = query({
   build: (events) =>
     bids(events).pipe(
       Flow.map(({ auction, bidder, price, channel, url }) => {
-        const [, , , dir1, dir2, dir3] = url.split("/");
-        return { auction, bidder, price, channel, dir1, dir2, dir3 };
+        const parts = url.split("/");
+        return { auction, bidder, price, channel, dir1: parts[3], dir2: parts[4], dir3: parts[5] };
       }),
     ),
 });
