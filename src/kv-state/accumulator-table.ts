@@ -20,8 +20,8 @@ export interface RowLayout {
   readonly objects: ReadonlyArray<ObjectCodec>;
 }
 
-/** How many rows a new table has room for. */
-const initialRows = 4;
+/** How many rows a new table has room for at least. */
+const rowsMin = 4;
 
 /** Up to so many rows a table that is full doubles its room. */
 const doublingRowsMax = 4_096;
@@ -38,17 +38,21 @@ export class AccumulatorTable {
   /** The key of each row, in the order in which they were added. It may be replaced when the table grows: do not keep it. */
   keys: ReadonlyArray<Key>;
   readonly #layout: RowLayout;
-  readonly #index = new KeyIndex();
+  readonly #index: KeyIndex;
   /** The keys where some are not their own ids; else null, and the keys are the ids. */
   #ownKeys: Array<Key> | null = null;
-  #room = initialRows;
+  #room: number;
   readonly #changed = new RowSet();
   #firstNew = 0;
   #isStored = false;
 
-  constructor(layout: RowLayout) {
+  /** A table with room for some rows, which spares it growing to them. */
+  constructor(layout: RowLayout, rows: number = rowsMin) {
     this.#layout = layout;
-    this.numbers = new Float64Array(initialRows * layout.width);
+    this.#room = Math.max(rows, rowsMin);
+    this.numbers = new Float64Array(this.#room * layout.width);
+    this.#changed.reserve(this.#room);
+    this.#index = new KeyIndex(rows);
     this.keys = this.#index.ids;
   }
 

@@ -9,8 +9,8 @@
  */
 import type { KeyId } from "./key.ts";
 
-/** How many slots a new index has. A power of two, as they all are. */
-const initialSlots = 8;
+/** How many slots an index has at least. A power of two, as they all are. */
+const slotsMin = 8;
 
 /** The share of slots that may be taken, in quarters: beyond it the searches grow long. */
 const takenQuartersMax = 3;
@@ -26,12 +26,22 @@ export class KeyIndex {
   /** The id of each row's key. */
   readonly ids: Array<KeyId> = [];
   /** Slot `s` has at `2 * s` its row plus one, or 0 where it is free, and at `2 * s + 1` the hash. */
-  #slots = new Int32Array(2 * initialSlots);
-  #mask = initialSlots - 1;
+  #slots: Int32Array;
+  #mask: number;
   /** How far a spread hash is shifted to be a slot. */
-  #shift = Math.clz32(initialSlots - 1);
+  #shift: number;
   /** How many rows there may be before there are more slots. */
-  #rowsMax = initialSlots * takenQuartersMax / 4;
+  #rowsMax: number;
+
+  /** An index with room for some rows. */
+  constructor(rows: number = 0) {
+    let slots = slotsMin;
+    while (slots * takenQuartersMax / 4 < rows) slots *= 2;
+    this.#slots = new Int32Array(2 * slots);
+    this.#mask = slots - 1;
+    this.#shift = Math.clz32(slots - 1);
+    this.#rowsMax = slots * takenQuartersMax / 4;
+  }
 
   /** The row of a key, or -1. The hash is that with which it was added. */
   find(id: KeyId, hash: number): number {

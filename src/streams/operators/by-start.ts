@@ -27,6 +27,11 @@ export class ByStart<A extends { readonly start: number }> {
     return this.#inOrder[this.#front];
   }
 
+  /** What begins last. */
+  get last(): A | undefined {
+    return this.#inOrder.at(-1);
+  }
+
   /** All of them, in order. */
   all(): IterableIterator<A> {
     return this.between(-Infinity, Infinity);

@@ -24,6 +24,9 @@ import type { WindowEmitter } from "./window-emitter.ts";
 /** The layout of the table that counts the results of each key and window. */
 const paneLayout: RowLayout = { width: 1, objects: [] };
 
+/** A slice has room for as many rows as the one before, but not for more than this: the more there are, the less growing costs. */
+const rowsExpectedMax = 256;
+
 /** How many results each key has had in a window that has fired and can still be corrected. */
 interface Panes {
   readonly start: number;
@@ -53,6 +56,8 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   #watermark = beginningOfTime;
   /** The earliest watermark at which a window fires or a slice is dropped. */
   #nextEvent = endOfTime;
+  /** How many rows the slice had that was dropped last. */
+  #rowsBefore = 0;
   /** The slice of the record before, its start and its table. */
   #near: Slice | null = null;
   #nearStart = NaN;
@@ -257,7 +262,9 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     if (existing !== undefined) return existing;
     const over = lastEnd(this.#assigner, start) + this.#lateness;
     if (over <= this.#watermark) return null;
-    const slice = new Slice(start, new AccumulatorTable(this.#layout));
+    // It will have about as many keys as the one before it.
+    const rows = Math.min(this.#slices.last?.table.size ?? this.#rowsBefore, rowsExpectedMax);
+    const slice = new Slice(start, new AccumulatorTable(this.#layout, rows));
     this.#slices.add(slice);
     this.#windows?.opened(slice);
     this.#nextEvent = Math.min(this.#nextEvent, firstEndAfter(this.#assigner, start, this.#watermark), over);
@@ -300,6 +307,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
         break;
       }
       this.#slices.shift();
+      this.#rowsBefore = slice.table.size;
       this.#windows?.drop(slice);
       if (slice.table.isStored) this.#droppedSlices.push(slice.start);
     }
