@@ -131,7 +131,7 @@ export class SliceBlock {
   readonly #sliceMillis: number;
   readonly #cells = new SliceCells();
   /** The slices by their ordinals. */
-  readonly #slices = new Map<number, Slice>();
+  readonly #slices: Array<Slice | undefined> = [];
   readonly #placeOf = new Map<KeyId, number>();
   /** The accumulators of cells: their beginnings and their ends. */
   #beginnings: FreeRows | null = null;
@@ -169,13 +169,13 @@ export class SliceBlock {
   take(slice: Slice): void {
     slice.block = this;
     slice.ordinal = this.#ordinalOf(slice.start);
-    this.#slices.set(slice.ordinal, slice);
+    this.#slices[slice.ordinal] = slice;
     for (let row = 0; row < slice.table.size; row++) this.added(slice, row);
   }
 
   /** Forgets a slice that no window needs any more. */
   drop(slice: Slice): void {
-    this.#slices.delete(slice.ordinal);
+    this.#slices[slice.ordinal] = undefined;
   }
 
   /** Forgets all beginnings, to spare memory. They can be worked out again as long as no slice was dropped. */
@@ -319,7 +319,7 @@ export class SliceBlock {
   }
 
   #tableOf(cell: number): AccumulatorTable {
-    return this.#slices.get(this.#cells.ordinals[cell])!.table;
+    return this.#slices[this.#cells.ordinals[cell]]!.table;
   }
 
   #ordinalOf(start: number): number {
@@ -415,7 +415,7 @@ export class SliceBlock {
   }
 
   #placeAt(turn: number): number {
-    const slice = this.#slices.get(Math.floor(turn / rowsMax))!;
+    const slice = this.#slices[Math.floor(turn / rowsMax)]!;
     return this.#cells.places[slice.cells[turn % rowsMax]];
   }
 }
