@@ -19,6 +19,7 @@ import { type Oracle, oracles } from "../bench/nexmark/oracle.ts";
 import { priceOf, priceSteps } from "../bench/nexmark/prices.ts";
 import { queries, queryOf } from "../bench/nexmark/queries.ts";
 import { canonical, type NexmarkQuery } from "../bench/nexmark/query.ts";
+import { below, belowMany } from "../bench/nexmark/random.ts";
 import { eventTime, nexmarkSource, type NexmarkSourceOptions } from "../bench/nexmark/source.ts";
 import { assertSameBag, run } from "./support.ts";
 
@@ -49,6 +50,13 @@ Deno.test("the digests of the events are those that every other port of the gene
   assert.equal(digestOfEvents(1_000), 3_686_857_215);
   assert.equal(digestOfEvents(100_000), 3_641_763_279);
   assert.equal(digestOfEvents(10_000, { seed: 2 }), 2_955_879_295);
+});
+
+Deno.test("half a word at a time, a range is drawn from as it is by the whole word", () => {
+  const words = [0, 1, -1, 0x7fffffff, -0x80000000, 0x12345678, -0x65432110, 0xffff, 0x10000];
+  for (const bound of [1, 2, 3, 50, 10_000, 2 ** 15]) {
+    for (const word of words) assert.equal(below(bound, word), belowMany(bound, word), `${bound} of ${word}`);
+  }
 });
 
 Deno.test("an event depends on its number and the options alone", () => {

@@ -25,7 +25,7 @@
 import { digestBasis, digestOf } from "./digest.ts";
 import { type Auction, type Bid, type Event, eventText, type Person } from "./event.ts";
 import { priceOf } from "./prices.ts";
-import { below, drawOf, eventWord, mix } from "./random.ts";
+import { below, belowMany, drawOf, eventWord, mix } from "./random.ts";
 import {
   cardDigits,
   channels,
@@ -174,7 +174,7 @@ const extraOf = (word: number, missing: number, lengthDraw: number, placeDraw: n
 
 /** So many letters of a long text. */
 const sliceOf = (text: string, length: number, word: number): string => {
-  const from = below(slicesOfText, word);
+  const from = belowMany(slicesOfText, word);
   return text.substring(from, from + length);
 };
 
@@ -255,7 +255,7 @@ export const eventsOf = (options: GeneratorOptions = {}): (n: number) => Event =
       initialBid,
       reserve: initialBid + priceOf(drawOf(word, draws.auction.reserve)),
       dateTime,
-      expires: dateTime + 1 + below(horizon, drawOf(word, draws.auction.expires)),
+      expires: dateTime + 1 + belowMany(horizon, drawOf(word, draws.auction.expires)),
       seller: firstPersonId + seller,
       category: firstCategoryId + below(categories, drawOf(word, draws.auction.category)),
       extra: extraOf(word, auctionBytes - size, draws.auction.extraLength, draws.auction.extraPlace),

@@ -28,4 +28,8 @@ export const eventWord = (seedWord: number, n: number): number => mix(n ^ seedWo
 export const drawOf = (word: number, k: number): number => mix(word + Math.imul(k, drawStep) | 0);
 
 /** A whole number from 0 to below `bound` (at most 2^21): the upper half of the product of bound and unsigned word. */
-export const below = (bound: number, word: number): number => Math.floor((word >>> 0) * bound / wordValues);
+export const belowMany = (bound: number, word: number): number => Math.floor((word >>> 0) * bound / wordValues);
+
+/** The same for a bound of at most 2^15, half a word at a time: nothing leaves 32 bits, which is faster. */
+export const below = (bound: number, word: number): number =>
+  Math.imul(word >>> 16, bound) + (Math.imul(word & 0xffff, bound) >>> 16) >>> 16;
