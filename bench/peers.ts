@@ -167,7 +167,10 @@ for (const parallelism of parallelisms) {
             sayProgress(`${query}: round ${round + 1} of ${rounds}`);
             done.push(await roundOf(contest, round));
           }
-          of.push(reportOf(contest, done));
+          const report = reportOf(contest, done);
+          of.push(report);
+          const { median, min, max } = report.weirToFlink;
+          console.error(`${query}: ${median.toFixed(2)} times Flink (${min.toFixed(2)} to ${max.toFixed(2)})`);
         } catch (error) {
           if (!(error instanceof ChildFailure)) throw error;
           hasFailed = true;
