@@ -343,8 +343,8 @@ const sessions: ReadonlyArray<Mutant> = [
     "a record between two sessions makes them one",
     "src/streams/operators/keyed-window.ts",
     [
-      "for (let before = first; before >= 0 && this.#endOf(before) >= start; before = sessions.before(before)) {",
-      "for (let before = first; before === first; before = sessions.before(before)) {",
+      "if (before < 0 || this.#endOf(before) < start) break;",
+      "if (before < 0 || this.#endOf(before) < start || before !== first) break;",
     ],
     "windows",
   ),

@@ -277,7 +277,10 @@ export class KeyedWindowOperator implements Receiver, Stateful {
       return this.#isClosed(end) ? -1 : this.#open(id, key, hash, start, end);
     }
     let first = last;
-    for (let before = first; before >= 0 && this.#endOf(before) >= start; before = sessions.before(before)) {
+    // A session ends before the next one begins, so only a span that begins before one can touch the one before that.
+    while (start < this.#startOf(first)) {
+      const before = sessions.before(first);
+      if (before < 0 || this.#endOf(before) < start) break;
       first = before;
     }
     this.#grow(first, last, Math.min(start, this.#startOf(first)), Math.max(end, this.#endOf(last)));
@@ -303,7 +306,9 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     const at = first * this.#columns.width;
     numbers[at + column.start] = start;
     numbers[at + column.end] = end;
+    const wasOver = this.#isOver(at);
     this.#setOver(at, end <= this.#watermark);
+    if (wasOver && !this.#isOver(at)) this.#schedule(first, this.#watermark);
   }
 
   /** Adds to a cell what a later one holds. */
@@ -387,13 +392,15 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     if (arrived >= 0 && numbers[at + column.records] === 0) numbers[at + arrived] = now;
     if (from >= 0) numbers[at + from] = Math.min(numbers[at + from], Math.max(time, this.#watermark));
     if (latest >= 0 && !(time <= numbers[at + latest])) numbers[at + latest] = time;
+    const isNew = numbers[at + column.records] === 0 && numbers[at + column.said] === 0;
     numbers[at + column.records]++;
     this.#cells.touch(cell);
     const condition = this.#conditionOf(at);
     if (condition !== null && isMet(condition, this.#paneOf(at), this.#watermark, now)) {
       this.#fire(cell, numbers[at + column.end] > this.#watermark ? "early" : "late", false);
     }
-    this.#schedule(cell, this.#watermark);
+    // Without a condition a record changes nothing, but that a session may end later.
+    if (isNew || condition !== null) this.#schedule(cell, this.#watermark);
   }
 
   /** What fires the next pane of a cell, besides its end; null for nothing. */
@@ -439,6 +446,11 @@ export class KeyedWindowOperator implements Receiver, Stateful {
     this.#watermark = watermark;
     for (let cell = this.#turns.take(watermark); cell >= 0; cell = this.#turns.take(watermark)) {
       const { time } = this.#turns;
+      if (time < this.#endOf(cell) && this.#conditionOf(cell * this.#columns.width) === null) {
+        // A session that has grown since waits on.
+        this.#schedule(cell, time);
+        continue;
+      }
       this.#emit.due(time);
       this.#reach(cell, time);
     }
