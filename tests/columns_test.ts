@@ -4,6 +4,7 @@ import { ByteReader } from "../src/kv-state/byte-reader.ts";
 import { ByteWriter } from "../src/kv-state/byte-writer.ts";
 import { numbersBytesMin, readNumbers, writeNumbers } from "../src/kv-state/number-column.ts";
 import { readRows, writeRows } from "../src/kv-state/row-column.ts";
+import { readValues, writeValues } from "../src/kv-state/value-column.ts";
 
 /** Numbers as aggregates have them, and those with which an encoding could go wrong. */
 const number = fc.oneof(
@@ -74,6 +75,90 @@ Deno.test("rows come back as they were written, and take what their gaps ask for
   assert.equal(bytesOf(7, 9, 10, 265), 2 + 3);
   assert.equal(bytesOf(7, 8, 264), 2 + 2 * 2);
   assert.equal(bytesOf(7, 8, 65_544), 2 + 2 * 4);
+});
+
+const valuesRead = (
+  values: ReadonlyArray<unknown>,
+): { readonly read: ReadonlyArray<unknown>; readonly bytes: number } => {
+  const bytes = written((writer) => writeValues(writer, values));
+  const reader = new ByteReader(bytes);
+  const read = readValues(reader, values.length);
+  assert.equal(reader.left, 0);
+  return { read, bytes: bytes.length };
+};
+
+/** Values of which most have one shape, as the rows of one table have. */
+const alike: fc.Arbitrary<ReadonlyArray<unknown>> = fc.tuple(
+  fc.uniqueArray(fc.oneof(fc.string({ maxLength: 2 }), fc.constantFrom("__proto__", "7", "length")), { maxLength: 4 }),
+  fc.array(fc.tuple(fc.anything({ withDate: true, withMap: true, withSet: true, maxDepth: 2 }), number), {
+    maxLength: 20,
+  }),
+  fc.nat({ max: 5 }),
+).map(([names, parts, way]) =>
+  parts.map(([anything, one], k) => {
+    const entries = names.map((name, at) => [name, at % 2 === 0 ? one : at === 1 ? anything : { one, name }]);
+    if (way === 0) return anything;
+    if (way === 1) return names.map((name, at) => at % 2 === 0 ? one : name);
+    if (way === 2) return [anything, Object.fromEntries(entries), [one, one]];
+    // Now and then one is not like the others.
+    return Object.fromEntries(way === 3 && k === 9 ? entries.toReversed() : entries);
+  })
+);
+
+Deno.test("values come back as they were written, whatever their shape", () => {
+  fc.assert(
+    fc.property(alike, (values) => {
+      // What the structured clone algorithm makes of values is what is promised.
+      assert.deepEqual(valuesRead(values).read, structuredClone(values));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("of values of one shape, names are written once", () => {
+  const rows = Array.from(
+    { length: 1_000 },
+    (_, k) => [[k, 2 * k], { auction: 1_000 + k, price: k % 100, open: true }],
+  );
+  const { read, bytes } = valuesRead(rows);
+  assert.deepEqual(read, rows);
+  assert.ok(bytes < 1_000 * 10, `${bytes}`);
+});
+
+Deno.test("what looks like others but is not is written as a clone", () => {
+  const many = (value: unknown): Array<unknown> => new Array(20).fill(value);
+  // deno-lint-ignore no-sparse-arrays
+  const hole = [, 1];
+  const named = Object.assign([1], { name: 2 });
+  const gapAndName = Object.assign(new Array(1), { name: 2 });
+  const proto = JSON.parse('{ "__proto__": 1, "a": 2 }');
+  for (
+    const value of [
+      hole,
+      named,
+      gapAndName,
+      proto,
+      new Uint8Array([1, 2]),
+      new Date(5),
+      [],
+      {},
+      null,
+      undefined,
+    ]
+  ) {
+    assert.deepEqual(valuesRead(many(value)).read, structuredClone(many(value)));
+  }
+  assert.throws(() => valuesRead(many({ call: () => 1 })), Error);
+  // What holds itself comes back without an end, too, though it begins with copies.
+  interface Cyclic {
+    readonly a: number;
+    self?: Cyclic;
+  }
+  const cyclic: Cyclic = { a: 1 };
+  cyclic.self = cyclic;
+  let [one] = valuesRead(many(cyclic)).read as ReadonlyArray<Cyclic>;
+  for (let k = 0; k < 100; k++) one = one.self!;
+  assert.equal(one.a, 1);
 });
 
 Deno.test("whole numbers and texts come back as they were written", () => {

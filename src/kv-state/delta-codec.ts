@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { deserialize, serialize } from "node:v8";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { type Delta, inRowOrder } from "./delta.ts";
 import { numbersBytesMin, readNumbers, writeNumbers } from "./number-column.ts";
 import { readRows, writeRows } from "./row-column.ts";
 import { blockBytesMax, blockRowsMax, type Chunk, type SegmentPacker } from "./segment.ts";
+import { readValues, writeValues } from "./value-column.ts";
 
 /** The most numbers that the rows of one block have, but for a single row that has more. */
 export const blockNumbersMax = 524_288;
@@ -20,11 +20,6 @@ const droppedFlag = 1;
 const sameTableFlag = 2;
 /** All of them together. */
 const flagsMax = droppedFlag + sameTableFlag;
-
-/** How a list of values is written: not at all, as a column of numbers, or as the structured clone algorithm writes it. */
-const noValues = 0;
-const numericValues = 1;
-const clonedValues = 2;
 
 /** Writes deltas, whose rows ascend, as one block. */
 const writeBlock = (writer: ByteWriter, deltas: ReadonlyArray<Delta>): void => {
@@ -47,9 +42,20 @@ const writeBlock = (writer: ByteWriter, deltas: ReadonlyArray<Delta>): void => {
     if (rows.length > 0) { for (let c = 0; c < width; c++) writeNumbers(writer, numbers, c, width, rows.length); }
     writeRows(writer, removed);
   }
-  writeValues(writer, all(deltas, (delta) => delta.newKeys));
-  writeValues(writer, all(deltas, (delta) => delta.objects));
+  for (const group of byTable(deltas)) {
+    writeValues(writer, all(group, (delta) => delta.newKeys));
+    writeValues(writer, all(group, (delta) => delta.objects));
+  }
 };
+
+/** Runs of deltas of one table, as their values are alike. */
+function* byTable<A extends { readonly table: string }>(deltas: ReadonlyArray<A>): Generator<ReadonlyArray<A>, void> {
+  for (let at = 0; at < deltas.length;) {
+    const from = at;
+    while (at < deltas.length && deltas[at].table === deltas[from].table) at++;
+    yield deltas.slice(from, at);
+  }
+}
 
 /** The lists of all deltas in one; itself where it is a single one. */
 const all = <A>(deltas: ReadonlyArray<Delta>, of: (delta: Delta) => ReadonlyArray<A>): ReadonlyArray<A> => {
@@ -59,41 +65,8 @@ const all = <A>(deltas: ReadonlyArray<Delta>, of: (delta: Delta) => ReadonlyArra
   return values;
 };
 
-const writeValues = (writer: ByteWriter, values: ReadonlyArray<unknown>): void => {
-  if (values.length === 0) return writer.byte(noValues);
-  if (values.every((value) => typeof value === "number")) {
-    writer.byte(numericValues);
-    return writeNumbers(writer, Float64Array.from(values), 0, 1, values.length);
-  }
-  writer.byte(clonedValues);
-  writer.bytes(serialize(values));
-};
-
 const malformed = (rule: string): never => {
   throw new TypeError(rule);
-};
-
-const readValues = (reader: ByteReader, count: number): ReadonlyArray<unknown> => {
-  const kind = reader.byte();
-  if (kind === noValues && count === 0) return [];
-  if (kind === numericValues) {
-    const numbers = new Float64Array(count);
-    readNumbers(reader, numbers, 0, 1, count);
-    return Array.from(numbers);
-  }
-  if (kind !== clonedValues) malformed("its values must be of a known kind");
-  const values = clonedFrom(reader.bytes());
-  if (!Array.isArray(values) || values.length !== count) malformed("its values must be as many as its headers say");
-  return values as Array<unknown>;
-};
-
-/** A value that the structured clone algorithm wrote. */
-const clonedFrom = (bytes: Uint8Array): unknown => {
-  try {
-    return deserialize(bytes);
-  } catch (error) {
-    return malformed(`its values must be readable: ${String(error)}`);
-  }
 };
 
 /** What the header of a delta says. */
@@ -127,13 +100,12 @@ const readHeader = (reader: ByteReader, before: Header | undefined): Header => {
 
 /** How much the columns of a block hold, at most as much as a block may. */
 const sizesOf = (headers: ReadonlyArray<Header>, bytesLeft: number) => {
-  const sizes = { keys: 0, rows: 0, numbers: 0, objects: 0, removed: 0 };
-  for (const { keys, rows, width, objects, removed } of headers) {
+  const sizes = { keys: 0, rows: 0, numbers: 0, removed: 0 };
+  for (const { keys, rows, width, removed } of headers) {
     sizes.keys += keys;
     sizes.rows += rows;
     if (rows > 0 && width > bytesLeft / numbersBytesMin) malformed("it must not end early");
     sizes.numbers += rows * width;
-    sizes.objects += objects;
     sizes.removed += removed;
   }
   const isBounded = sizes.keys + sizes.rows + sizes.removed <= blockRowsMax &&
@@ -170,24 +142,33 @@ export const unpackDeltas = (block: Uint8Array): Array<Delta> => {
     readRows(reader, own.removed);
     return own;
   });
-  const keys = readValues(reader, sizes.keys);
-  const objects = readValues(reader, sizes.objects);
-  if (!objects.every(Array.isArray)) malformed("its objects must be lists");
+  const deltas: Array<Delta> = [];
+  for (const group of byTable(headers)) {
+    const keys = readValues(reader, sum(group, (header) => header.keys));
+    const objects = readValues(reader, sum(group, (header) => header.objects));
+    if (!objects.every(Array.isArray)) malformed("its objects must be lists");
+    let keysAt = 0;
+    let objectsAt = 0;
+    for (const { table, partition, namespace, dropped, firstNewRow, width, ...own } of group) {
+      deltas.push({
+        table,
+        partition,
+        namespace,
+        dropped,
+        firstNewRow,
+        newKeys: keys.slice(keysAt, keysAt += own.keys),
+        width,
+        ...columns[deltas.length],
+        objects: objects.slice(objectsAt, objectsAt += own.objects) as Array<Array<unknown>>,
+      });
+    }
+  }
   if (reader.left > 0) malformed("it must end where its columns do");
-  let keysAt = 0;
-  let objectsAt = 0;
-  return headers.map(({ table, partition, namespace, dropped, firstNewRow, width, ...own }, k) => ({
-    table,
-    partition,
-    namespace,
-    dropped,
-    firstNewRow,
-    newKeys: keys.slice(keysAt, keysAt += own.keys),
-    width,
-    ...columns[k],
-    objects: objects.slice(objectsAt, objectsAt += own.objects) as Array<Array<unknown>>,
-  }));
+  return deltas;
 };
+
+const sum = (headers: ReadonlyArray<Header>, of: (header: Header) => number): number =>
+  headers.reduce((total, header) => total + of(header), 0);
 
 /** The order of deltas in a segment: by table and keyed partition, so that segments can be merged as streams. */
 export const compareDeltas = (a: Delta, b: Delta): number =>

@@ -134,7 +134,14 @@ const someDeltas = (draw: Draw): Array<Delta> =>
   draw.list(4, (): Delta => {
     const place = { table: text(draw), partition: draw.below(5), namespace: draw.oneOf([0, -60_000, 1e12, 8.64e15]) };
     if (draw.once(6)) return droppedDelta(place.table, place.partition, place.namespace);
-    const rowCount = draw.below(5);
+    // As many as are cut into columns where they have one shape.
+    const isShaped = draw.once(4);
+    const rowCount = isShaped ? 8 + draw.below(3) : draw.below(5);
+    const name = text(draw);
+    const object = (): ReadonlyArray<unknown> =>
+      isShaped
+        ? [{ a: number(draw), [name]: draw.once(3) ? clonable(draw, 1) : 5 }]
+        : draw.list(2, () => clonable(draw, 1));
     const width = draw.below(4);
     return {
       ...place,
@@ -144,7 +151,7 @@ const someDeltas = (draw: Draw): Array<Delta> =>
       rows: Uint32Array.from({ length: rowCount }, (_, k) => k),
       width,
       numbers: Float64Array.from({ length: rowCount * width }, () => number(draw)),
-      objects: draw.below(2) === 0 ? [] : Array.from({ length: rowCount }, () => draw.list(2, () => clonable(draw, 1))),
+      objects: draw.below(2) === 0 ? [] : Array.from({ length: rowCount }, object),
       removed: Uint32Array.from(new Set(draw.list(3, () => draw.word()))).sort(),
     };
   });
@@ -177,7 +184,7 @@ export const deltas: Target = {
       if (bytes.length > 0) assert.deepEqual(unpackDeltas(bytes).map(comparable), sound.map(comparable));
       return "accepted";
     }
-    if (draw.once(6)) {
+    if (bytes.length > 0 && draw.once(6)) {
       assert.throws(
         () => unpackDeltas(Uint8Array.from([...bytes, draw.word()])),
         TypeError,
