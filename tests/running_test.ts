@@ -324,7 +324,7 @@ Deno.test("a job whose code has changed is refused, and says which operator and 
     });
   const out = await Effect.runPromise(Job.run(jobOf(10, "counts"), { state: "x", kv }));
   assert.equal(out.outcome, "ended");
-  for (const [size, name, keyedPartitions] of [[20, "counts", 32], [10, "totals", 32], [10, "counts", 16]] as const) {
+  for (const [size, name, keyedPartitions] of [[20, "counts", 8], [10, "totals", 8], [10, "counts", 16]] as const) {
     const error = await failureOf(Job.run(jobOf(size, name), { state: "x", kv, keyedPartitions }));
     assert.equal(error._tag, "IncompatibleState");
     assert.match(error.message, keyedPartitions === 16 ? /16/ : name === "totals" ? /totals|counts/ : /counts/);

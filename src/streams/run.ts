@@ -23,7 +23,7 @@ import { acknowledgements } from "./acknowledgements.ts";
 import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
-import { type IngestControl, runIngest } from "./ingest.ts";
+import { type IngestControl, mergeRecords, runIngest } from "./ingest.ts";
 import { fingerprints, graphOf, type Job } from "./job.ts";
 import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from "./metrics.ts";
 import { userCodeError } from "./operators/on-error.ts";
@@ -70,7 +70,7 @@ export interface RunOptions {
   readonly queueRecordsMax?: number;
   /**
    * How many slices the keys of the job are dealt out to, each with an actor of its own; at most 4,096. It is fixed when
-   * the job first starts, as its state is cut by it. Default: 32.
+   * the job first starts, as its state is cut by it. Default: 8.
    */
   readonly keyedPartitions?: number;
   /**
@@ -105,7 +105,7 @@ export const runDefaults = {
   epochBytesMax: 64 * 1_024 * 1_024,
   batchRecordsMax: 4_096,
   queueRecordsMax: 16_384,
-  keyedPartitions: 32,
+  keyedPartitions: 8,
   restartsMax: 5,
   restartMillisMin: 100,
 } as const;
@@ -434,7 +434,8 @@ const runPass = (
         source,
         name: split,
         progress: progress.get(`${source.name}\n${split}`),
-        batchRecordsMax,
+        // Of one of several splits no more is read at a time, and what waits of each takes memory.
+        batchRecordsMax: splits.length === 1 ? batchRecordsMax : Math.min(batchRecordsMax, mergeRecords),
         onNews: signal,
         untilCaughtUp,
       })
