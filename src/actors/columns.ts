@@ -79,7 +79,32 @@ export class Columns {
     const { size, values, keys, times, watermarks, positions, ordinals } = this;
     return new Columns(size, values, keys, times, watermarks, positions, ordinals, ids, hashes);
   }
+
+  /** Some of the records, in columns of their own: these do not keep the others in memory. */
+  only(rows: Uint32Array): Columns {
+    const { values, keys, times, watermarks, positions, ordinals, ids, hashes } = this;
+    const isRouted = ids.length > 0;
+    return new Columns(
+      rows.length,
+      listOf(values, rows),
+      listOf(keys, rows),
+      numbersOf(times, rows),
+      numbersOf(watermarks, rows),
+      listOf(positions, rows),
+      numbersOf(ordinals, rows),
+      isRouted ? listOf(ids, rows) : noIds,
+      isRouted ? Uint32Array.from(rows, (row) => hashes[row]) : noHashes,
+    );
+  }
 }
+
+const listOf = <A>(column: ArrayLike<A>, rows: Uint32Array): Array<A> => Array.from(rows, (row) => column[row]);
+
+const numbersOf = (column: Float64Array, rows: Uint32Array): Float64Array => {
+  const numbers = new Float64Array(rows.length);
+  for (let k = 0; k < rows.length; k++) numbers[k] = column[rows[k]];
+  return numbers;
+};
 
 const noIds: ReadonlyArray<KeyId> = [];
 

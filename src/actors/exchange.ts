@@ -9,7 +9,7 @@ import { Columns, rowsFrom } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { GrowingMarks, type Marks, noMarks } from "./marks.ts";
-import type { Barrier, Batch, Message } from "./message.ts";
+import { type Barrier, type Batch, type Message, SentBatch } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -80,6 +80,18 @@ const capacityMin = 16;
 const noRecords: Records = { columns: new GrowingColumns(0).columns(), rows: new Uint32Array(0) };
 
 const noLetters: ReadonlyArray<Letter> = [];
+
+/** How many times as many records as it has itself what waits for a destination may keep in memory. */
+const sharedRecordsRatioMax = 4;
+
+/**
+ * The same records, in columns of their own if their share of those that they lie in, of which each destination may have one,
+ * is a small one. What a filter has dropped is not to wait in a mailbox along with what it has kept.
+ */
+const withoutOthers = (columns: Columns, rows: Uint32Array, destinations: number): Records =>
+  columns.size <= sharedRecordsRatioMax * destinations * rows.length
+    ? { columns, rows }
+    : { columns: columns.only(rows), rows: rowsFrom(0, rows.length) };
 
 /**
  * Whether an exchange sends how the watermark moves within a round: not at all, as it is told, or as the round brought it
@@ -180,28 +192,16 @@ export class Exchange implements Receiver {
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
     const marks: Marks = this.#marking === "as they came" ? this.#context.marks : this.#marks ?? noMarks;
     const watermark = this.#watermark;
-    const batchOf = (columns: Columns, selection: Uint32Array, letters: ReadonlyArray<Letter>): Batch => ({
-      _tag: "Batch",
-      round,
-      now,
-      silences,
-      split,
-      splitEnded,
-      columns,
-      selection,
-      marks,
-      letters,
-      watermark,
-    });
+    const batchOf = (columns: Columns, selection: Uint32Array, letters: ReadonlyArray<Letter>): Batch =>
+      new SentBatch(round, now, silences, split, splitEnded, columns, selection, marks, letters, watermark);
     // All those that get nothing get the same.
     const nothing = batchOf(noRecords.columns, noRecords.rows, noLetters);
-    const batches = selections.map((selection, to) =>
-      to === 0
-        ? batchOf(columns, selection, letters)
-        : selection.length === 0
-        ? nothing
-        : batchOf(columns, selection, noLetters)
-    );
+    const batches = selections.map((selection, to) => {
+      const own = to === 0 ? letters : noLetters;
+      if (selection.length === 0 && own.length === 0) return nothing;
+      const records = withoutOthers(columns, selection, selections.length);
+      return batchOf(records.columns, records.rows, own);
+    });
     if (letters.length > 0) this.#letters = [];
     this.#marks = null;
     return this.#send(batches);
@@ -209,7 +209,7 @@ export class Exchange implements Receiver {
 
   /** The records of the round. What a batch in a mailbox holds does not change. */
   #take(): Records {
-    let records = this.#whole ?? noRecords;
+    let records = this.#whole === null ? noRecords : withoutOthers(this.#whole.columns, this.#whole.rows, 1);
     if (this.#gathered !== null) {
       const { size } = this.#gathered;
       records = { columns: this.#gathered.columns(), rows: rowsFrom(0, size) };
