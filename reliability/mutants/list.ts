@@ -708,6 +708,23 @@ const order: ReadonlyArray<Mutant> = [
     "top_n",
   ),
   mutant(
+    "cells-found",
+    "a cell is found when another was taken out that lay in its way",
+    "src/streams/operators/cell-index.ts",
+    [
+      "      slots[2 * free] = slots[2 * slot];\n      slots[2 * free + 1] = slots[2 * slot + 1];\n      free = slot;\n",
+      "",
+    ],
+    "cells",
+  ),
+  mutant(
+    "cells-turn",
+    "a cell has no turn that was its predecessor's",
+    "src/streams/operators/turns.ts",
+    [" || this.#cells.rowOf(cell) !== row", ""],
+    "cells",
+  ),
+  mutant(
     "order-replay",
     "ways that part and meet again are put back in order",
     "src/actors/replay.ts",
