@@ -135,23 +135,26 @@ Deno.test("the deltas of cells make the same cells again, whichever were taken o
   );
 });
 
-//  cell a   ──────▶ due at 10, moved to 30
-//  cell b   ──▶ due at 5, forgotten; its number goes to cell c, due at 5 too
+//  cell a   ─────────────▶ due at 10, moved to 30, then to 25
+//  cell b   ──▶ due at 5, forgotten; its number goes to cell d
+//  cell c   ──▶ due at 5
+//  cell d   ──▶ due at 5, behind c, which is older
 Deno.test("a cell has its turn when it is due, and not when one was that had its number before", () => {
   const cells = cellsOf();
   const turns = new Turns(cells);
-  const a = cells.add("a", "a", 1);
-  const b = cells.add("b", "b", 2);
+  const [a, b, c] = ["a", "b", "c"].map((name, k) => cells.add(name, name, k));
   turns.set(a, 10);
   turns.set(b, 5);
+  turns.set(c, 5);
   turns.set(a, 30);
   turns.forget(b);
   cells.remove(b);
-  const c = cells.add("c", "c", 3);
-  assert.equal(c, b);
-  turns.set(c, 5);
+  const d = cells.add("d", "d", 4);
+  assert.equal(d, b);
+  turns.set(d, 5);
   assert.equal(turns.take(4), -1);
   assert.deepEqual([turns.take(20), turns.time], [c, 5]);
+  assert.deepEqual([turns.take(20), turns.time], [d, 5]);
   assert.equal(turns.take(20), -1);
   turns.set(a, 25);
   assert.deepEqual([turns.take(100), turns.time], [a, 25]);
