@@ -193,8 +193,11 @@ export class SplitWatermarks {
 
   /** Notes that a split is idle, or is so no more. Returns true when the merged watermark has moved. */
   setIdle(split: number, isIdle: boolean): boolean {
+    const status = isIdle ? idle : active;
     if (this.#status[split] === ended) return false;
-    this.#status[split] = isIdle ? idle : active;
+    // Who listens to silences says it of every split, whenever one of them has changed.
+    if (this.#status[split] === status && this.#slowest !== nobody) return false;
+    this.#status[split] = status;
     return this.#recompute();
   }
 
