@@ -9,7 +9,7 @@ import { Columns, rowsFrom } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { GrowingMarks, type Marks, noMarks } from "./marks.ts";
-import { type Barrier, type Batch, type Message, SentBatch } from "./message.ts";
+import type { Barrier, Batch, Message } from "./message.ts";
 import { beginningOfTime } from "../windows/watermark.ts";
 import type { Letter, Receiver } from "./receiver.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -192,8 +192,19 @@ export class Exchange implements Receiver {
     const letters = this.#letters.length === 0 ? noLetters : this.#letters;
     const marks: Marks = this.#marking === "as they came" ? this.#context.marks : this.#marks ?? noMarks;
     const watermark = this.#watermark;
-    const batchOf = (columns: Columns, selection: Uint32Array, letters: ReadonlyArray<Letter>): Batch =>
-      new SentBatch(round, now, silences, split, splitEnded, columns, selection, marks, letters, watermark);
+    const batchOf = (columns: Columns, selection: Uint32Array, letters: ReadonlyArray<Letter>): Batch => ({
+      _tag: "Batch",
+      round,
+      now,
+      silences,
+      split,
+      splitEnded,
+      columns,
+      selection,
+      marks,
+      letters,
+      watermark,
+    });
     // All those that get nothing get the same.
     const nothing = batchOf(noRecords.columns, noRecords.rows, noLetters);
     const batches = selections.map((selection, to) => {
