@@ -450,6 +450,17 @@ Deno.test("a record of one of many splits costs no look at the others", async ()
   assert.ok(many <= 8 * alone, `${many.toFixed(1)} ms with 200 splits, ${alone.toFixed(1)} ms with one`);
 });
 
+Deno.test("to hear of many splits that nothing has changed costs no look at the others", async () => {
+  const heard = (splits: number) => () => {
+    const watermarks = new SplitWatermarks(Watermark.monotonic, splits);
+    for (let split = 0; split < splits; split++) watermarks.observe(split, split);
+    for (let n = 0; n < 400_000; n++) watermarks.setIdle(n % splits, false);
+    assert.equal(watermarks.merged, 0);
+  };
+  const [few, many] = await leastMillis([heard(10), heard(1_000)]);
+  assert.ok(many <= 8 * few, `${many.toFixed(1)} ms with 1,000 splits, ${few.toFixed(1)} ms with 10`);
+});
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Start
 
