@@ -249,7 +249,7 @@ export class Exchange implements Receiver {
     return undefined;
   }
 
-  /** No generator: one that has ended holds on to its messages, and so do they to those of the next, until all are old. */
+  /** Waits for room. It makes no generator for each round, for the reason that the reader of a split has. */
   #sendLater(messages: ReadonlyArray<Message>, from: number): Effect.Effect<void> {
     return Effect.andThen(
       this.#mailboxes[from].offer(messages[from], () => this.wakeReaders()),
