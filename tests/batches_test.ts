@@ -1,8 +1,8 @@
 /** Records go through the engine in batches: nobody can tell, least of all where one in the middle fails. */
 import assert from "node:assert/strict";
-import { Effect } from "effect";
+import { Effect, Schema } from "effect";
 import fc from "fast-check";
-import { Flow, Job, Sink, Source, Watermark } from "@weir/streams";
+import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 
 interface Reading {
   readonly at: number;
@@ -73,4 +73,41 @@ Deno.test("any mixture of failures gives the same rows and letters for any size 
     }),
     { numRuns: 40 },
   );
+});
+
+//   record    0  1  …  12  …  15          twelve fit; the thirteenth is the first that does not
+//   few                 X                 fails because of those before it
+//   sum                        X          fails whatever came before it
+Deno.test("an aggregate that fails because of what it has seen fails on the same record whatever the size of batches", async () => {
+  const few = Aggregate.make<number, number, number>({
+    name: "few",
+    schema: Schema.Number,
+    initial: () => 0,
+    add: (count) => {
+      if (count === 12) throw new Error("too many");
+      return count + 1;
+    },
+    merge: (a, b) => a + b,
+    result: (count) => count,
+  });
+  const sum = Aggregate.sum((at: number) => {
+    if (at === 15) throw new Error("fifteen");
+    return at;
+  });
+  const all = Array.from({ length: 20 }, (_, at) => at);
+  for (const batchRecordsMax of [1, 7, 100]) {
+    const flow = Flow.from(Source.array("numbers", all)).pipe(
+      Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.monotonic }),
+      Flow.keyBy(() => "all"),
+      Flow.window("window", {
+        assigner: Window.tumbling(1_000),
+        aggregate: { count: Aggregate.count, sum, few },
+        late: "drop",
+      }),
+      Flow.to(Sink.memory("out")),
+    );
+    const job = Job.make({ name: "batches", guarantee: "exactly-once", flows: [flow] });
+    const error = await Effect.runPromise(Effect.flip(Job.run(job, { state: ":memory:", batchRecordsMax })));
+    assert.match(error.message, /before position 13: too many/, `batches of ${batchRecordsMax}`);
+  }
 });

@@ -85,16 +85,58 @@ export interface Additions<out A> {
   readonly to: number;
 }
 
-/** Adds several records to an aggregate's part of accumulators: at once where it can, else one by one. */
+/** A function of an aggregate has failed on one of several records. */
+export class FailedAddition {
+  /** The record, as a row of the values. */
+  readonly row: number;
+  readonly cause: unknown;
+
+  constructor(row: number, cause: unknown) {
+    this.row = row;
+    this.cause = cause;
+  }
+}
+
+/**
+ * Adds several records to an aggregate's part of accumulators: at once where it can, else one by one. All that it throws is a
+ * {@link FailedAddition}; accumulators are of no use then.
+ */
 export const addEach = <A>(aggregate: Aggregate<A, unknown>, i: number, j: number, additions: Additions<A>): void => {
   const { add, addAll } = aggregate;
-  if (addAll !== undefined) return addAll(i, j, additions);
   const { numbers, width, objects, objectsWidth, accumulators, rows, values, timestamps, from, to } = additions;
-  for (let k = from; k < to; k++) {
-    const at = accumulators[k];
-    const row = rows[k];
-    add(numbers, at * width + i, objects, at * objectsWidth + j, values[row], timestamps[row]);
+  if (addAll !== undefined) {
+    try {
+      return addAll(i, j, additions);
+    } catch (error) {
+      throw error instanceof FailedAddition ? error : new FailedAddition(firstFailing(aggregate, additions), error);
+    }
   }
+  let k = from;
+  try {
+    for (; k < to; k++) {
+      const at = accumulators[k];
+      const row = rows[k];
+      add(numbers, at * width + i, objects, at * objectsWidth + j, values[row], timestamps[row]);
+    }
+  } catch (error) {
+    throw new FailedAddition(rows[k], error);
+  }
+};
+
+/** The first record that cannot be added; the first of all if that cannot be told afterwards. */
+const firstFailing = <A>(aggregate: Aggregate<A, unknown>, additions: Additions<A>): number => {
+  const { rows, values, timestamps, from, to } = additions;
+  const numbers = new Float64Array(aggregate.numbers);
+  const objects: Array<unknown> = aggregate.objects.map(() => undefined);
+  aggregate.reset(numbers, 0, objects, 0);
+  for (let k = from; k < to; k++) {
+    try {
+      aggregate.add(numbers, 0, objects, 0, values[rows[k]], timestamps[rows[k]]);
+    } catch {
+      return rows[k];
+    }
+  }
+  return rows[from];
 };
 
 /** How an object of an accumulator becomes something that can be stored, and back. */
@@ -151,7 +193,18 @@ export const compose = <A, B, M extends Merges | CannotMerge>(shape: AggregateSh
       for (let k = 0; k < count; k++) parts[k].add(n, i + numbersAt[k], o, j + objectsAt[k], value, timestamp);
     },
     addAll: (i, j, additions) => {
-      for (let k = 0; k < count; k++) addEach(parts[k], i + numbersAt[k], j + objectsAt[k], additions);
+      let failed: FailedAddition | null = null;
+      let rest = additions;
+      for (let k = 0; k < count; k++) {
+        try {
+          addEach(parts[k], i + numbersAt[k], j + objectsAt[k], rest);
+        } catch (error) {
+          // Another part may fail on a record before it, and would have been the first to fail had they come one by one.
+          failed = error as FailedAddition;
+          rest = { ...rest, to: rest.rows.indexOf(failed.row, rest.from) };
+        }
+      }
+      if (failed !== null) throw failed;
     },
     merge: (n, i, o, j, n2, i2, o2, j2) => {
       for (let k = 0; k < count; k++) {

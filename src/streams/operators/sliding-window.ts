@@ -9,13 +9,13 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
-import { addEach, type Aggregate } from "../../windows/aggregate.ts";
+import { addEach, type Aggregate, FailedAddition } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import { ByStart } from "./by-start.ts";
 import { PartialAggregate } from "./pre-aggregate.ts";
-import { FreeRows, RowMerger } from "./row-merger.ts";
+import { RowMerger } from "./row-merger.ts";
 import { Slice } from "./slice-block.ts";
 import { SliceWindows } from "./slice-windows.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -185,24 +185,10 @@ export class SlidingWindowOperator implements Receiver, Stateful {
         to,
       });
     } catch (error) {
-      this.#context.moveToRow(columns, rows[this.#firstFailing(columns, rows, from, to)]);
-      throw error;
+      if (!(error instanceof FailedAddition)) throw error;
+      this.#context.moveToRow(columns, error.row);
+      throw error.cause;
     }
-  }
-
-  /** The place of the first record of a batch that cannot be added; `from` if that cannot be told afterwards. */
-  #firstFailing({ values, times }: Columns, rows: Uint32Array, from: number, to: number): number {
-    const scratch = new FreeRows(this.#aggregate);
-    scratch.reserve(1);
-    this.#aggregate.reset(scratch.numbers, 0, scratch.objects, 0);
-    for (let k = from; k < to; k++) {
-      try {
-        this.#aggregate.add(scratch.numbers, 0, scratch.objects, 0, values[rows[k]], times[rows[k]]);
-      } catch {
-        return k;
-      }
-    }
-    return from;
   }
 
   /** Adds several records at once, of which none can be late. */
