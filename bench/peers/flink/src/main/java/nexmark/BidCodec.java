@@ -17,10 +17,10 @@ public final class BidCodec extends Codec<Bid> {
     out.writeLong(bid.auction);
     out.writeLong(bid.bidder);
     out.writeLong(bid.price);
-    out.writeUTF(bid.channel);
-    out.writeUTF(bid.url);
+    writeText(bid.channel, out);
+    writeText(bid.url, out);
     out.writeLong(bid.dateTime);
-    out.writeUTF(bid.extra);
+    writeText(bid.extra, out);
   }
 
   @Override
@@ -29,10 +29,10 @@ public final class BidCodec extends Codec<Bid> {
     bid.auction = in.readLong();
     bid.bidder = in.readLong();
     bid.price = in.readLong();
-    bid.channel = in.readUTF();
-    bid.url = in.readUTF();
+    bid.channel = readText(in);
+    bid.url = readText(in);
     bid.dateTime = in.readLong();
-    bid.extra = in.readUTF();
+    bid.extra = readText(in);
     return bid;
   }
 }

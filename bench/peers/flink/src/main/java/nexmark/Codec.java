@@ -1,6 +1,7 @@
 package nexmark;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import org.apache.flink.api.common.serialization.SerializerConfig;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
@@ -20,6 +21,19 @@ abstract class Codec<T> extends TypeSerializerSingleton<T> {
   abstract void write(T value, DataOutputView out) throws IOException;
 
   abstract T read(DataInputView in) throws IOException;
+
+  /** Writes a text whose characters are a byte each. */
+  static void writeText(String text, DataOutputView out) throws IOException {
+    byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+    out.writeInt(bytes.length);
+    out.write(bytes);
+  }
+
+  static String readText(DataInputView in) throws IOException {
+    byte[] bytes = new byte[in.readInt()];
+    in.readFully(bytes);
+    return new String(bytes, StandardCharsets.ISO_8859_1);
+  }
 
   @Override
   public T copy(T from) {

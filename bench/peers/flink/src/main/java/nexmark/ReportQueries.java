@@ -46,7 +46,7 @@ final class ReportQueries {
 
     @Override
     void write(Seen value, DataOutputView out) throws IOException {
-      out.writeUTF(value.channel);
+      writeText(value.channel, out);
       out.writeLong(value.price);
       out.writeLong(value.bidder);
       out.writeLong(value.auction);
@@ -56,7 +56,7 @@ final class ReportQueries {
     @Override
     Seen read(DataInputView in) throws IOException {
       Seen value = new Seen();
-      value.channel = in.readUTF();
+      value.channel = readText(in);
       value.price = in.readLong();
       value.bidder = in.readLong();
       value.auction = in.readLong();

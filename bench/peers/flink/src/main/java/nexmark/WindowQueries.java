@@ -10,6 +10,7 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.DataStreamUtils;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.windowing.AllWindowFunction;
 import org.apache.flink.streaming.api.functions.windowing.WindowFunction;
@@ -73,15 +74,16 @@ final class WindowQueries {
 
   /**
    * Flink's sliding windows add each record to every window that holds it. So bids are counted in windows of one slide
-   * first, and what slides are those counts.
+   * first, and what slides are those counts, which are where their key belongs already.
    */
   static DataStream<AuctionBids> q5(StreamExecutionEnvironment environment, Generator generator, int events) {
-    return Bids.of(environment, generator, events, Types.LONG, (bid, out) -> out.collect(bid.auction))
-        .keyBy(auction -> auction)
-        .window(TumblingEventTimeWindows.of(SLIDE))
-        .aggregate(new Count<Long>(), new EndOfCount(), Types.LONG, AuctionBids.TYPE)
-        .name("bids per auction and slide")
-        .keyBy(bids -> bids.auction)
+    DataStream<AuctionBids> slides =
+        Bids.of(environment, generator, events, Types.LONG, (bid, out) -> out.collect(bid.auction))
+            .keyBy(auction -> auction)
+            .window(TumblingEventTimeWindows.of(SLIDE))
+            .aggregate(new Count<Long>(), new EndOfCount(), Types.LONG, AuctionBids.TYPE)
+            .name("bids per auction and slide");
+    return DataStreamUtils.reinterpretAsKeyedStream(slides, bids -> bids.auction, Types.LONG)
         .window(SlidingEventTimeWindows.of(SIZE, SLIDE))
         .aggregate(new SumOfCounts(), new EndOfCount(), Types.LONG, AuctionBids.TYPE)
         .name("bids per auction")
@@ -253,7 +255,7 @@ final class WindowQueries {
       out.writeLong(value.price);
       out.writeLong(value.bidder);
       out.writeLong(value.dateTime);
-      out.writeUTF(value.extra);
+      writeText(value.extra, out);
       out.writeLong(value.end);
     }
 
@@ -264,7 +266,7 @@ final class WindowQueries {
       value.price = in.readLong();
       value.bidder = in.readLong();
       value.dateTime = in.readLong();
-      value.extra = in.readUTF();
+      value.extra = readText(in);
       value.end = in.readLong();
       return value;
     }
