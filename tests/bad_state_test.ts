@@ -394,7 +394,7 @@ const jobWith = (publish: () => Effect.Effect<void, Sink.SinkError>): Job.Job<ne
 const sinkError = (retryable: boolean): Sink.SinkError =>
   new Sink.SinkError({ message: "Cannot write", sink: "out", epoch: 1, retryable, cause: null });
 
-const takenOver = { job: "numbers", keyedPartitions: 32, fingerprints: {} };
+const takenOver = { job: "numbers", keyedPartitions: Job.runDefaults.keyedPartitions, fingerprints: {} };
 
 for (const retryable of [false, true]) {
   // first     claim |---- publishes … is refused        Fenced, not the sink's error
