@@ -111,3 +111,25 @@ Deno.test("an aggregate that fails because of what it has seen fails on the same
     assert.match(error.message, /before position 13: too many/, `batches of ${batchRecordsMax}`);
   }
 });
+
+//   record    0  1  2  3  …  9
+//   first                    X        fails, and so would the other have done, on a record before it
+//   second             X
+Deno.test("of two flows that fail the one that fails on the earlier record ends the job, whatever the size of batches", async () => {
+  const all = Array.from({ length: 20 }, (_, at) => at);
+  for (const batchRecordsMax of [1, 4, 100]) {
+    const source = Flow.from(Source.array("numbers", all));
+    const failing = (name: string, last: number) =>
+      source.pipe(
+        Flow.map((at) => {
+          if (at === last) throw new Error(`${name} fails`);
+          return at;
+        }),
+        Flow.to(Sink.memory(name)),
+      );
+    const flows = [failing("first", 9), failing("second", 3), failing("third", 3)];
+    const job = Job.make({ name: "batches", guarantee: "exactly-once", flows });
+    const error = await Effect.runPromise(Effect.flip(Job.run(job, { state: ":memory:", batchRecordsMax })));
+    assert.match(error.message, /before position 4: second fails/, `batches of ${batchRecordsMax}`);
+  }
+});

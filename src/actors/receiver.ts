@@ -60,6 +60,13 @@ export const batchOf = (receiver: Receiver, context: TaskContext): BatchReceiver
   };
 };
 
+/** The place among some rows of the record that an ordinal belongs to, or to what was made of it; 0 if it is before them. */
+const placeOf = ({ ordinals }: Columns, rows: Uint32Array, ordinal: number): number => {
+  let place = 0;
+  while (place + 1 < rows.length && ordinals[rows[place + 1]] <= ordinal) place++;
+  return place;
+};
+
 /** Hands everything to several receivers, in order. */
 export const broadcast = (receivers: ReadonlyArray<Receiver>, context: TaskContext): Receiver => {
   if (receivers.length === 1) return receivers[0];
@@ -69,7 +76,18 @@ export const broadcast = (receivers: ReadonlyArray<Receiver>, context: TaskConte
       for (const receiver of receivers) receiver.record(value, key, time, watermark);
     },
     batch: batches.includes(null) ? null : (columns, rows) => {
-      for (const batch of batches) batch!(columns, rows);
+      let failures: ReadonlyArray<unknown> = [];
+      let rest = rows;
+      for (const batch of batches) {
+        try {
+          if (rest.length > 0) batch!(columns, rest);
+        } catch (error) {
+          // Another receiver may fail on a record before it, and would have been the first to fail had they come one by one.
+          failures = [error];
+          rest = rest.subarray(0, placeOf(columns, rest, context.ordinal));
+        }
+      }
+      if (failures.length > 0) throw failures[0];
     },
     watermark: (watermark) => {
       for (const receiver of receivers) receiver.watermark(watermark);
