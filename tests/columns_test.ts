@@ -193,3 +193,11 @@ Deno.test("bytes that were never written are refused", () => {
   refuses([4, 5, 0xff, 0xff, 0xff, 0xff], (reader) => readRows(reader, new Uint32Array(2)));
   refuses([3, 5, 1, 1, 1], (reader) => readRows(reader, new Uint32Array(2)));
 });
+
+Deno.test("an object that many values share is written once", () => {
+  const shared = { text: "x".repeat(10_000) };
+  const values = Array.from({ length: 100 }, (_, at) => ({ at, shared }));
+  const bytes = written((writer) => writeValues(writer, values));
+  assert.ok(bytes.length < 2 * shared.text.length, `${bytes.length} bytes`);
+  assert.deepEqual(readValues(new ByteReader(bytes), values.length), values);
+});

@@ -2,8 +2,8 @@
  * A column of values of any kind.
  *
  * Where all of them are numbers, objects of one shape, or lists of one length, they are cut into columns again, so that names
- * are written once. What is left is written as the structured clone algorithm does it. That two values were one object is
- * not kept.
+ * are written once. What is left is written as the structured clone algorithm does it. That two values were one object need
+ * not be kept, but what many share is written once.
  *
  * @module
  */
@@ -49,7 +49,7 @@ const write = (writer: ByteWriter, values: ReadonlyArray<unknown>, depth: number
     for (let at = 0; at < values.length; at++) numbers[at] = values[at];
     return writeNumbers(writer, numbers, 0, 1, values.length);
   }
-  if (values.length >= shapedValuesMin && depth < columnDepthMax) {
+  if (values.length >= shapedValuesMin && depth < columnDepthMax && !areShared(values)) {
     const length = lengthOf(values);
     if (length > 0 && takeRoom(room, length * values.length)) {
       writer.byte(kind.lists);
@@ -69,6 +69,14 @@ const write = (writer: ByteWriter, values: ReadonlyArray<unknown>, depth: number
   }
   writer.byte(kind.clones);
   writer.bytes(serialize(values));
+};
+
+/** Whether neighbours are one object: clones are written once for all of them, columns would be as often as it is met. */
+const areShared = (values: ReadonlyArray<unknown>): boolean => {
+  for (let at = 1; at < values.length; at++) {
+    if (values[at] === values[at - 1] && typeof values[at] === "object" && values[at] !== null) return true;
+  }
+  return false;
 };
 
 type List = ReadonlyArray<unknown>;
