@@ -133,3 +133,27 @@ Deno.test("of two flows that fail the one that fails on the earlier record ends 
     assert.match(error.message, /before position 4: second fails/, `batches of ${batchRecordsMax}`);
   }
 });
+
+//   record      0  1  2  3  4  5
+//   watermark   0  1  2  3  4  5     the window [0, 5) fires behind record 5, and fails there
+Deno.test("a window that fails where a round ends names the last record of the round", async () => {
+  const fails = Aggregate.make<number, number, number>({
+    name: "fails",
+    schema: Schema.Number,
+    initial: () => 0,
+    add: (count) => count + 1,
+    merge: (a, b) => a + b,
+    result: () => {
+      throw new Error("no answer");
+    },
+  });
+  const flow = Flow.from(Source.array("numbers", [0, 1, 2, 3, 4, 5, 6])).pipe(
+    Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.monotonic }),
+    Flow.keyBy(() => "all"),
+    Flow.window("window", { assigner: Window.tumbling(5), aggregate: { fails }, late: "drop" }),
+    Flow.to(Sink.memory("out")),
+  );
+  const job = Job.make({ name: "batches", guarantee: "exactly-once", flows: [flow] });
+  const error = await Effect.runPromise(Effect.flip(Job.run(job, { state: ":memory:", batchRecordsMax: 1 })));
+  assert.match(error.message, /before position 6: no answer/);
+});

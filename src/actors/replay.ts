@@ -43,7 +43,10 @@ const deliverRow = ({ batch, receiver, deliver }: Delivery, row: number): void =
 const replayOne = (delivery: Delivery, context: TaskContext): void => {
   const { batch: { columns, selection }, receive } = delivery;
   if (receive !== null) {
-    if (selection.length > 0) receive(columns, selection);
+    if (selection.length === 0) return;
+    receive(columns, selection);
+    // What the end of the round brings about comes after its last record.
+    context.moveToRow(columns, selection[selection.length - 1]);
     return;
   }
   for (let k = 0; k < selection.length; k++) {
