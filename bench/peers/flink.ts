@@ -70,7 +70,7 @@ export const buildFlink = async (): Promise<void> => {
 /** How much memory Java's heap has from its start, so that it is not measured while it grows. */
 const heapMebibytes = 3_072;
 
-/** Java's settings: those that Flink's own scripts give it, a heap of one size, and the collector that is fastest here. */
+/** Java's settings: those that Flink's own scripts give it, a heap of one size, and the collector with the least to do. */
 export const javaSettings: ReadonlyArray<string> = [
   `-Xms${heapMebibytes}m`,
   `-Xmx${heapMebibytes}m`,
