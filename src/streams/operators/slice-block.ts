@@ -31,6 +31,8 @@ export class Slice {
   block: SliceBlock | null = null;
   /** Which slice of its block it is, counted in lengths of a slice. */
   ordinal = 0;
+  /** Where the window operator gathers what a batch adds to it. */
+  additions = 0;
   /** The cell in the block of each row. */
   readonly cells: Array<number> = [];
 

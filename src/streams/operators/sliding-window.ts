@@ -9,13 +9,14 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
-import { addEach, type Aggregate, FailedAddition } from "../../windows/aggregate.ts";
+import { type Aggregate, FailedAddition } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import { ByStart } from "./by-start.ts";
 import { PartialAggregate } from "./pre-aggregate.ts";
 import { RowMerger } from "./row-merger.ts";
+import { SliceAdditions } from "./slice-additions.ts";
 import { Slice } from "./slice-block.ts";
 import { SliceWindows } from "./slice-windows.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -26,6 +27,12 @@ const paneLayout: RowLayout = { width: 1, objects: [] };
 
 /** A slice has room for as many rows as the one before, but not for more than this: the more there are, the less growing costs. */
 const rowsExpectedMax = 256;
+
+/** For how many slices a place for the additions of a batch is kept for the next one. */
+const additionsKeptMax = 256;
+
+/** How many slices are found without a search: a power of 2, as a slice's place among them is the end of its number. */
+const recentSlices = 64;
 
 /** How many results each key has had in a window that has fired and can still be corrected. */
 interface Panes {
@@ -62,8 +69,11 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   #near: Slice | null = null;
   #nearStart = NaN;
   #nearTable: AccumulatorTable | null = null;
-  /** The row in its table of each record of a batch, by the record's place in the batch. */
-  #tableRows = new Uint32Array(0);
+  /** Slices that records came to of late, by the end of their number. */
+  readonly #recent: Array<Slice | null> = new Array(recentSlices).fill(null);
+  /** What of a batch is to be added to each of some slices: the first ones of these count. */
+  readonly #additions: Array<SliceAdditions> = [];
+  #additionsCount = 0;
 
   constructor(options: {
     readonly name: string;
@@ -118,18 +128,13 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     if (this.#lateness > 0) this.#correct(this.#nearStart, key as Key);
   }
 
-  /**
-   * What {@link record} does for each of several records, but that records one after the other that go into one slice are
-   * added to its accumulators together.
-   */
+  /** What {@link record} does for each of several records, but that the records of a slice are added together. */
   #batch(columns: Columns, rows: Uint32Array): void {
     const { times, watermarks, keys, ids, hashes, values } = columns;
-    const { slice } = this.#assigner;
+    const { slice: sliceMillis } = this.#assigner;
     this.#emit.counters.records += rows.length;
-    if (this.#tableRows.length < rows.length) this.#tableRows = new Uint32Array(rows.length);
-    const tableRows = this.#tableRows;
-    let table: AccumulatorTable | null = null;
-    let from = 0;
+    let additions: SliceAdditions | null = null;
+    let start = NaN;
     for (let k = 0; k < rows.length; k++) {
       const row = rows[k];
       const watermark = watermarks[row];
@@ -137,58 +142,65 @@ export class SlidingWindowOperator implements Receiver, Stateful {
         if (watermark < this.#nextEvent) {
           this.#watermark = watermark;
         } else {
-          if (table !== null) this.#addAll(table, columns, rows, from, k);
-          table = null;
+          this.#addAll(columns);
+          additions = null;
           this.#context.moveToRow(columns, row);
           this.#advance(watermark);
         }
       }
       const time = times[row];
-      if (table === null || !(time >= this.#nearStart && time < this.#nearStart + slice)) {
-        if (table !== null) this.#addAll(table, columns, rows, from, k);
-        from = k;
-        table = this.#tableAt(time);
-        if (table === null) {
+      if (additions === null || !(time >= start && time < start + sliceMillis)) {
+        if (this.#tableAt(time) === null) {
           this.#context.moveToRow(columns, row);
           this.#tooLate(values[row], keys[row] as Key, time);
           continue;
         }
+        start = this.#nearStart;
+        additions = this.#additionsTo(this.#near!);
       }
+      const { table, block } = additions.slice;
       const tableRow = this.#rowOf(table, ids[row], keys[row] as Key, hashes[row]);
       table.touch(tableRow);
-      tableRows[k] = tableRow;
-      if (this.#near!.block !== null) this.#near!.block.changed(this.#near!, tableRow);
+      additions.add(row, tableRow);
+      if (block !== null) block.changed(additions.slice, tableRow);
       if (this.#lateness === 0) continue;
       // What the record corrects is said before the next one is added.
-      this.#addAll(table, columns, rows, from, k + 1);
-      from = k + 1;
+      this.#addAll(columns);
+      additions = null;
       this.#context.moveToRow(columns, row);
       this.#correct(this.#nearStart, keys[row] as Key);
     }
-    if (table !== null) this.#addAll(table, columns, rows, from, rows.length);
+    this.#addAll(columns);
   }
 
-  /** Adds the records at some places of a batch, which all belong into one slice. */
-  #addAll(table: AccumulatorTable, columns: Columns, rows: Uint32Array, from: number, to: number): void {
-    if (from === to) return;
-    try {
-      addEach(this.#aggregate, 0, 0, {
-        numbers: table.numbers,
-        width: this.#aggregate.numbers,
-        objects: table.objects,
-        objectsWidth: this.#aggregate.objects.length,
-        accumulators: this.#tableRows,
-        rows,
-        values: columns.values,
-        timestamps: columns.times,
-        from,
-        to,
-      });
-    } catch (error) {
-      if (!(error instanceof FailedAddition)) throw error;
-      this.#context.moveToRow(columns, error.row);
-      throw error.cause;
+  /** What is to be added to a slice. */
+  #additionsTo(slice: Slice): SliceAdditions {
+    const known = this.#additions[slice.additions];
+    if (slice.additions < this.#additionsCount && known.slice === slice) return known;
+    slice.additions = this.#additionsCount++;
+    const additions = this.#additions[slice.additions] ??= new SliceAdditions();
+    additions.begin(slice);
+    return additions;
+  }
+
+  /** Adds what is to be added to each slice. */
+  #addAll(columns: Columns): void {
+    const count = this.#additionsCount;
+    this.#additionsCount = 0;
+    let failed: FailedAddition | null = null;
+    for (let k = 0; k < count; k++) {
+      try {
+        this.#additions[k].addTo(this.#aggregate, columns, failed?.row ?? Infinity);
+      } catch (error) {
+        // A record of another slice may fail before it, and would have been the first to fail had they come one by one.
+        if (!(error instanceof FailedAddition)) throw error;
+        failed = error;
+      }
     }
+    if (count > additionsKeptMax) this.#additions.length = additionsKeptMax;
+    if (failed === null) return;
+    this.#context.moveToRow(columns, failed.row);
+    throw failed.cause;
   }
 
   /** Adds several records at once, of which none can be late. */
@@ -224,8 +236,13 @@ export class SlidingWindowOperator implements Receiver, Stateful {
       return this.#nearTable;
     }
     const start = sliceStart(this.#assigner, time);
-    const slice = this.#open(start);
-    if (slice === null) return null;
+    const place = (start - this.#assigner.offset) / this.#assigner.slice & (recentSlices - 1);
+    let slice: Slice | null = this.#recent[place];
+    if (slice === null || slice.start !== start) {
+      slice = this.#open(start);
+      if (slice === null) return null;
+      this.#recent[place] = slice;
+    }
     this.#near = slice;
     this.#nearStart = start;
     return this.#nearTable = slice.table;
@@ -284,6 +301,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
 
   #dropBefore(watermark: number): void {
     this.#near = this.#nearTable = null;
+    this.#recent.fill(null);
     const closed = watermark - this.#lateness;
     this.#nextEvent = this.#firstEndAfter(watermark);
     for (let slice = this.#slices.first; slice !== undefined; slice = this.#slices.first) {

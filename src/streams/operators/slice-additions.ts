@@ -1,0 +1,73 @@
+/**
+ * What of a batch is to be added to one slice: gathered first, so that a batch whose records go to and fro between slices
+ * is added slice by slice.
+ *
+ * @module
+ */
+import type { Columns } from "../../actors/columns.ts";
+import { addEach, type Aggregate } from "../../windows/aggregate.ts";
+import type { Slice } from "./slice-block.ts";
+
+/** How many records there is room for at first. */
+const roomMin = 16;
+
+/** Some records of a batch, all of one slice, in the order in which they came. */
+export class SliceAdditions {
+  #slice: Slice | null = null;
+  #size = 0;
+  /** The records, as rows of the batch's columns. */
+  #rows = new Uint32Array(roomMin);
+  /** Parallel to them: the rows of the slice's table that they are added to. */
+  #tableRows = new Uint32Array(roomMin);
+
+  /** The slice that the records belong into. */
+  get slice(): Slice {
+    return this.#slice!;
+  }
+
+  /** Begins anew, with no record. */
+  begin(slice: Slice): void {
+    this.#slice = slice;
+    this.#size = 0;
+  }
+
+  add(row: number, tableRow: number): void {
+    const at = this.#size++;
+    if (at === this.#rows.length) {
+      this.#rows = twice(this.#rows);
+      this.#tableRows = twice(this.#tableRows);
+    }
+    this.#rows[at] = row;
+    this.#tableRows[at] = tableRow;
+  }
+
+  /**
+   * Adds the records that come before a row of the columns, and forgets the slice.
+   *
+   * @throws {FailedAddition} If a function of the aggregate throws.
+   */
+  addTo(aggregate: Aggregate<unknown, unknown>, { values, times }: Columns, beforeRow: number): void {
+    const { table } = this.slice;
+    this.#slice = null;
+    let to = this.#size;
+    while (to > 0 && this.#rows[to - 1] >= beforeRow) to--;
+    addEach(aggregate, 0, 0, {
+      numbers: table.numbers,
+      width: aggregate.numbers,
+      objects: table.objects,
+      objectsWidth: aggregate.objects.length,
+      accumulators: this.#tableRows,
+      rows: this.#rows,
+      values,
+      timestamps: times,
+      from: 0,
+      to,
+    });
+  }
+}
+
+const twice = (column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> => {
+  const larger = new Uint32Array(2 * column.length);
+  larger.set(column);
+  return larger;
+};
