@@ -10,13 +10,15 @@
  *
  * @module
  */
-import type { Letter, Receiver } from "../../actors/receiver.ts";
+import type { Columns } from "../../actors/columns.ts";
+import { batchOf, type BatchReceiver, type Letter, type Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, type RowLayout } from "../../kv-state/accumulator-table.ts";
-import { type Key, keyHash, keyId } from "../../kv-state/key.ts";
+import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
 import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime } from "../../windows/watermark.ts";
+import { addToAll, type HasTable, SliceAdditions } from "./slice-additions.ts";
 
 /** Some records of a key in one slice, which travel in the place of the first of them. */
 export class PartialAggregate {
@@ -41,6 +43,8 @@ interface Fold {
   readonly table: AccumulatorTable;
   /** The partial of each row of the table. */
   readonly partials: Array<PartialAggregate>;
+  /** What a batch adds to it. */
+  readonly additions: SliceAdditions<HasTable>;
 }
 
 /**
@@ -48,6 +52,7 @@ interface Fold {
  * must be an exchange, which sends nothing before that.
  */
 export class PreAggregateOperator implements Receiver {
+  readonly batch: BatchReceiver | null;
   readonly #name: string;
   readonly #assigner: SlidingAssigner;
   readonly #aggregate: Aggregate<unknown, unknown>;
@@ -71,17 +76,14 @@ export class PreAggregateOperator implements Receiver {
     this.#aggregate = options.aggregate;
     this.#context = options.context;
     this.#next = options.next;
+    const handOn = batchOf(options.next, options.context);
+    this.batch = handOn === null ? null : (columns, rows) => this.#batch(columns, rows, handOn);
     this.#layout = { width: options.aggregate.numbers, objects: options.aggregate.objects };
   }
 
   record(value: unknown, key: unknown, time: number, watermark: number): void {
-    if (this.#context.round !== this.#round) {
-      this.#round = this.#context.round;
-      this.#folds.clear();
-      this.#near = null;
-    }
-    let fold = this.#near;
-    if (fold === null || !(time >= fold.start && time < fold.end)) fold = this.#near = this.#foldAt(time);
+    this.#beginRound();
+    const fold = this.#foldAt(time);
     if (watermark >= fold.firstEnd) {
       this.#next.record(value, key, time, watermark);
       return;
@@ -91,11 +93,7 @@ export class PreAggregateOperator implements Receiver {
     const id = keyId(key as Key);
     const hash = keyHash(id);
     const known = table.find(id, hash);
-    let row = known;
-    if (known < 0) {
-      row = table.add(id, key as Key, hash);
-      this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
-    }
+    const row = known < 0 ? this.#addRow(table, id, key as Key, hash) : known;
     try {
       this.#aggregate.add(table.numbers, row * width, table.objects, row * objects, value, time);
     } catch (error) {
@@ -111,6 +109,62 @@ export class PreAggregateOperator implements Receiver {
     }
   }
 
+  #batch(columns: Columns, rows: Uint32Array, handOn: BatchReceiver): void {
+    this.#beginRound();
+    const { size, values, keys, times, watermarks } = columns;
+    const folded = new Array<unknown>(size);
+    const starts = new Float64Array(size);
+    const kept = new Uint32Array(rows.length);
+    let count = 0;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      const fold = this.#foldAt(times[row]);
+      if (watermarks[row] >= fold.firstEnd) {
+        folded[row] = values[row];
+        starts[row] = times[row];
+        kept[count++] = row;
+        continue;
+      }
+      const { table, partials } = fold;
+      const key = keys[row] as Key;
+      const id = keyId(key);
+      const hash = keyHash(id);
+      let tableRow = table.find(id, hash);
+      if (tableRow >= 0) {
+        partials[tableRow].records++;
+      } else {
+        tableRow = this.#addRow(table, id, key, hash);
+        const partial = new PartialAggregate(table, tableRow);
+        partials.push(partial);
+        folded[row] = partial;
+        starts[row] = fold.start;
+        kept[count++] = row;
+      }
+      fold.additions.add(row, tableRow);
+    }
+    const failed = addToAll(this.#folds.values().map(({ additions }) => additions), this.#aggregate, columns);
+    if (failed !== null) {
+      this.#context.moveToRow(columns, failed.row);
+      this.#next.letter(this.#context.letter(this.#name, failed.cause, values[failed.row], true));
+      return;
+    }
+    handOn(columns.withTimes(starts, watermarks).withValues(folded), kept.subarray(0, count));
+  }
+
+  #beginRound(): void {
+    if (this.#context.round === this.#round) return;
+    this.#round = this.#context.round;
+    this.#folds.clear();
+    this.#near = null;
+  }
+
+  #addRow(table: AccumulatorTable, id: KeyId, key: Key, hash: number): number {
+    const row = table.add(id, key, hash);
+    const { numbers: width, objects: { length: objects } } = this.#aggregate;
+    this.#aggregate.reset(table.numbers, row * width, table.objects, row * objects);
+    return row;
+  }
+
   watermark(watermark: number): void {
     this.#next.watermark(watermark);
   }
@@ -120,6 +174,8 @@ export class PreAggregateOperator implements Receiver {
   }
 
   #foldAt(time: number): Fold {
+    const near = this.#near;
+    if (near !== null && time >= near.start && time < near.end) return near;
     const start = sliceStart(this.#assigner, time);
     let fold = this.#folds.get(start);
     if (fold === undefined) {
@@ -129,9 +185,11 @@ export class PreAggregateOperator implements Receiver {
         firstEnd: firstEndAfter(this.#assigner, start, beginningOfTime),
         table: new AccumulatorTable(this.#layout),
         partials: [],
+        additions: new SliceAdditions(),
       };
+      fold.additions.begin(fold);
       this.#folds.set(start, fold);
     }
-    return fold;
+    return this.#near = fold;
   }
 }

@@ -5,15 +5,20 @@
  * @module
  */
 import type { Columns } from "../../actors/columns.ts";
-import { addEach, type Aggregate } from "../../windows/aggregate.ts";
-import type { Slice } from "./slice-block.ts";
+import type { AccumulatorTable } from "../../kv-state/accumulator-table.ts";
+import { addEach, type Aggregate, FailedAddition } from "../../windows/aggregate.ts";
+
+/** What has the accumulators of a slice. */
+export interface HasTable {
+  readonly table: AccumulatorTable;
+}
 
 /** How many records there is room for at first. */
 const roomMin = 16;
 
 /** Some records of a batch, all of one slice, in the order in which they came. */
-export class SliceAdditions {
-  #slice: Slice | null = null;
+export class SliceAdditions<S extends HasTable> {
+  #slice: S | null = null;
   #size = 0;
   /** The records, as rows of the batch's columns. */
   #rows = new Uint32Array(roomMin);
@@ -21,12 +26,12 @@ export class SliceAdditions {
   #tableRows = new Uint32Array(roomMin);
 
   /** The slice that the records belong into. */
-  get slice(): Slice {
+  get slice(): S {
     return this.#slice!;
   }
 
   /** Begins anew, with no record. */
-  begin(slice: Slice): void {
+  begin(slice: S): void {
     this.#slice = slice;
     this.#size = 0;
   }
@@ -42,13 +47,12 @@ export class SliceAdditions {
   }
 
   /**
-   * Adds the records that come before a row of the columns, and forgets the slice.
+   * Adds the records that come before a row of the columns, and forgets them.
    *
    * @throws {FailedAddition} If a function of the aggregate throws.
    */
   addTo(aggregate: Aggregate<unknown, unknown>, { values, times }: Columns, beforeRow: number): void {
     const { table } = this.slice;
-    this.#slice = null;
     let to = this.#size;
     while (to > 0 && this.#rows[to - 1] >= beforeRow) to--;
     addEach(aggregate, 0, 0, {
@@ -63,8 +67,30 @@ export class SliceAdditions {
       from: 0,
       to,
     });
+    this.#size = 0;
   }
 }
+
+/**
+ * Adds what is to be added to several slices. Gives the first record on which a function of the aggregate fails, as if they
+ * had come one by one; null if there is none.
+ */
+export const addToAll = (
+  additions: Iterable<SliceAdditions<HasTable>>,
+  aggregate: Aggregate<unknown, unknown>,
+  columns: Columns,
+): FailedAddition | null => {
+  let failed: FailedAddition | null = null;
+  for (const one of additions) {
+    try {
+      one.addTo(aggregate, columns, failed?.row ?? Infinity);
+    } catch (error) {
+      if (!(error instanceof FailedAddition)) throw error;
+      failed = error;
+    }
+  }
+  return failed;
+};
 
 const twice = (column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> => {
   const larger = new Uint32Array(2 * column.length);

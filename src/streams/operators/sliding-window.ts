@@ -9,14 +9,14 @@ import type { TaskContext } from "../../actors/task-context.ts";
 import { AccumulatorTable, droppedDelta, type RowLayout } from "../../kv-state/accumulator-table.ts";
 import type { Delta } from "../../kv-state/delta.ts";
 import { type Key, keyHash, type KeyId, keyId } from "../../kv-state/key.ts";
-import { type Aggregate, FailedAddition } from "../../windows/aggregate.ts";
+import type { Aggregate } from "../../windows/aggregate.ts";
 import { firstEndAfter, lastEnd, sliceStart, type SlidingAssigner } from "../../windows/assigner.ts";
 import { beginningOfTime, endOfTime } from "../../windows/watermark.ts";
 import type { Window } from "../../windows/window.ts";
 import { ByStart } from "./by-start.ts";
 import { PartialAggregate } from "./pre-aggregate.ts";
 import { RowMerger } from "./row-merger.ts";
-import { SliceAdditions } from "./slice-additions.ts";
+import { addToAll, SliceAdditions } from "./slice-additions.ts";
 import { Slice } from "./slice-block.ts";
 import { SliceWindows } from "./slice-windows.ts";
 import type { Counters, Stateful } from "./stateful.ts";
@@ -28,7 +28,7 @@ const paneLayout: RowLayout = { width: 1, objects: [] };
 /** A slice has room for as many rows as the one before, but not for more than this: the more there are, the less growing costs. */
 const rowsExpectedMax = 256;
 
-/** For how many slices a place for the additions of a batch is kept for the next one. */
+/** For how many slices there is room kept for what the next batch adds to them. */
 const additionsKeptMax = 256;
 
 /** How many slices are found without a search: a power of 2, as a slice's place among them is the end of its number. */
@@ -71,9 +71,9 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   #nearTable: AccumulatorTable | null = null;
   /** Slices that records came to of late, by the end of their number. */
   readonly #recent: Array<Slice | null> = new Array(recentSlices).fill(null);
-  /** What of a batch is to be added to each of some slices: the first ones of these count. */
-  readonly #additions: Array<SliceAdditions> = [];
-  #additionsCount = 0;
+  /** What of a batch is to be added to each of some slices, and what is free to be used for that again. */
+  readonly #pending: Array<SliceAdditions<Slice>> = [];
+  readonly #spare: Array<SliceAdditions<Slice>> = [];
 
   constructor(options: {
     readonly name: string;
@@ -133,7 +133,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     const { times, watermarks, keys, ids, hashes, values } = columns;
     const { slice: sliceMillis } = this.#assigner;
     this.#emit.counters.records += rows.length;
-    let additions: SliceAdditions | null = null;
+    let additions: SliceAdditions<Slice> | null = null;
     let start = NaN;
     for (let k = 0; k < rows.length; k++) {
       const row = rows[k];
@@ -174,30 +174,24 @@ export class SlidingWindowOperator implements Receiver, Stateful {
   }
 
   /** What is to be added to a slice. */
-  #additionsTo(slice: Slice): SliceAdditions {
-    const known = this.#additions[slice.additions];
-    if (slice.additions < this.#additionsCount && known.slice === slice) return known;
-    slice.additions = this.#additionsCount++;
-    const additions = this.#additions[slice.additions] ??= new SliceAdditions();
+  #additionsTo(slice: Slice): SliceAdditions<Slice> {
+    const pending = this.#pending[slice.additions];
+    if (pending?.slice === slice) return pending;
+    const additions = this.#spare.pop() ?? new SliceAdditions<Slice>();
     additions.begin(slice);
+    slice.additions = this.#pending.length;
+    this.#pending.push(additions);
     return additions;
   }
 
   /** Adds what is to be added to each slice. */
   #addAll(columns: Columns): void {
-    const count = this.#additionsCount;
-    this.#additionsCount = 0;
-    let failed: FailedAddition | null = null;
-    for (let k = 0; k < count; k++) {
-      try {
-        this.#additions[k].addTo(this.#aggregate, columns, failed?.row ?? Infinity);
-      } catch (error) {
-        // A record of another slice may fail before it, and would have been the first to fail had they come one by one.
-        if (!(error instanceof FailedAddition)) throw error;
-        failed = error;
-      }
+    if (this.#pending.length === 0) return;
+    const failed = addToAll(this.#pending, this.#aggregate, columns);
+    for (const additions of this.#pending) {
+      if (this.#spare.length < additionsKeptMax) this.#spare.push(additions);
     }
-    if (count > additionsKeptMax) this.#additions.length = additionsKeptMax;
+    this.#pending.length = 0;
     if (failed === null) return;
     this.#context.moveToRow(columns, failed.row);
     throw failed.cause;
