@@ -10,6 +10,7 @@
  */
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { Effect, Stream } from "effect";
+import { spread } from "./measure/spread.ts";
 
 interface Reading {
   readonly key: string;
@@ -96,14 +97,7 @@ interface Measured {
   readonly commitShare: number;
   readonly publishShare: number;
   readonly stateBytesPerKey: number;
-  readonly heapBytesPerKey: number;
 }
-
-const heapBytes = (): number => {
-  (globalThis as { gc?: () => void }).gc?.();
-  const { heapUsed, external } = Deno.memoryUsage();
-  return heapUsed + external;
-};
 
 /** The same on Weir, with its state in a file. */
 const onWeir = async (scenario: Scenario): Promise<Measured> => {
@@ -129,24 +123,19 @@ const onWeir = async (scenario: Scenario): Promise<Measured> => {
       ),
     ],
   });
-  const heapBefore = heapBytes();
   const began = performance.now();
   const program = Effect.scoped(Effect.gen(function* () {
     const running = yield* Job.start(job, { state: `${folder}/state.kv`, epochInterval: "1 second" });
-    if (!leaveOpen) return { summary: yield* running.await, heap: 0, weighing: 0 };
+    if (!leaveOpen) return yield* running.await;
     for (;;) {
       yield* Effect.sleep(5);
       const { splits } = yield* running.metrics;
       if (splits.length > 0 && splits[0].records >= records) break;
     }
-    // The job's tables are weighed while it runs, and the time that takes is not the job's.
-    const paused = performance.now();
-    const heap = heapBytes();
-    const weighing = performance.now() - paused;
-    return { summary: yield* running.stop, heap, weighing };
+    return yield* running.stop;
   }));
-  const { summary, heap, weighing } = await Effect.runPromise(program);
-  const seconds = (performance.now() - began - weighing) / 1_000;
+  const summary = await Effect.runPromise(program);
+  const seconds = (performance.now() - began) / 1_000;
   const { epochs, splits } = summary.metrics;
   await Deno.remove(folder, { recursive: true });
   return {
@@ -155,17 +144,8 @@ const onWeir = async (scenario: Scenario): Promise<Measured> => {
     commitShare: epochs.commitMillis / 1_000 / seconds,
     publishShare: epochs.publishMillis / 1_000 / seconds,
     stateBytesPerKey: epochs.bytes / keys,
-    heapBytesPerKey: leaveOpen ? (heap - heapBefore) / keys : NaN,
   };
 };
-
-const median = (numbers: ReadonlyArray<number>): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-
-const spread = (numbers: ReadonlyArray<number>) => ({
-  median: median(numbers),
-  min: Math.min(...numbers),
-  max: Math.max(...numbers),
-});
 
 const isJson = Deno.args.includes("--json");
 const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
@@ -197,7 +177,6 @@ for (const scenario of scenarios) {
     commitShareOfTime: spread(weir.map(({ commitShare }) => commitShare)),
     publishShareOfTime: spread(weir.map(({ publishShare }) => publishShare)),
     writtenBytesPerKey: spread(weir.map(({ stateBytesPerKey }) => stateBytesPerKey)),
-    ...(scenario.leaveOpen ? { heapBytesPerLiveKey: spread(weir.map(({ heapBytesPerKey }) => heapBytesPerKey)) } : {}),
   });
 }
 if (isJson) {
@@ -211,8 +190,7 @@ if (isJson) {
         millions(one.loopRecordsPerSecond.median)
       }, ` +
         `ratio ${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)}), ` +
-        `commits ${(100 * one.commitShareOfTime.median).toFixed(0)} % of the time` +
-        ("heapBytesPerLiveKey" in one ? `, ${one.heapBytesPerLiveKey!.median.toFixed(0)} B of memory a live key` : ""),
+        `commits ${(100 * one.commitShareOfTime.median).toFixed(0)} % of the time`,
     );
   }
 }

@@ -11,6 +11,7 @@
  */
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { Effect } from "effect";
+import { spread } from "./measure/spread.ts";
 
 interface Reading {
   readonly key: string;
@@ -71,14 +72,6 @@ const measure = async (options: {
   const { records: routed, depthMax } = metrics.queues[0];
   return { seconds, rows, routed, depthMax };
 };
-
-const median = (numbers: ReadonlyArray<number>): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-
-const spread = (numbers: ReadonlyArray<number>) => ({
-  median: median(numbers),
-  min: Math.min(...numbers),
-  max: Math.max(...numbers),
-});
 
 const isJson = Deno.args.includes("--json");
 const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
