@@ -115,6 +115,26 @@ Deno.test("an aggregate that fails because of what it has seen fails on the same
 //   record    0  1  2  3  …  9
 //   first                    X        fails, and so would the other have done, on a record before it
 //   second             X
+//   at         0   10    1   11    2   12
+//   window     a    b    a    b    a    b      a fails on its second record, b on its third: the job on that of a
+Deno.test("of a batch that goes to and fro between windows the first record on which one fails is named", async () => {
+  const fragile = Aggregate.sum((at: number) => {
+    if (at === 1 || at === 12) throw new Error(`no ${at}`);
+    return at;
+  });
+  for (const batchRecordsMax of [1, 4, 100]) {
+    const flow = Flow.from(Source.array("numbers", [0, 10, 1, 11, 2, 12])).pipe(
+      Flow.eventTime({ timestamp: (at) => at, watermark: Watermark.boundedOutOfOrderness(100) }),
+      Flow.keyBy(() => "all"),
+      Flow.window("window", { assigner: Window.tumbling(10), aggregate: fragile, late: "drop" }),
+      Flow.to(Sink.memory("out")),
+    );
+    const job = Job.make({ name: "batches", guarantee: "exactly-once", flows: [flow] });
+    const error = await Effect.runPromise(Effect.flip(Job.run(job, { state: ":memory:", batchRecordsMax })));
+    assert.match(error.message, /before position 3: no 1/, `batches of ${batchRecordsMax}`);
+  }
+});
+
 Deno.test("of two flows that fail the one that fails on the earlier record ends the job, whatever the size of batches", async () => {
   const all = Array.from({ length: 20 }, (_, at) => at);
   for (const batchRecordsMax of [1, 4, 100]) {
