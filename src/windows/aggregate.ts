@@ -70,18 +70,23 @@ export interface Aggregate<in A, out B, out M extends Merges | CannotMerge = Mer
 export interface Additions<out A> {
   /** The accumulators' numbers: those of accumulator `r` begin at `r * width`. */
   readonly numbers: Float64Array;
+  /** How many numbers an accumulator has. */
   readonly width: number;
   /** The accumulators' objects: those of accumulator `r` begin at `r * objectsWidth`. */
   readonly objects: Array<unknown>;
+  /** How many objects an accumulator has. */
   readonly objectsWidth: number;
   /** The accumulator that each record goes to, by the record's place. */
   readonly accumulators: Uint32Array;
   /** The record at each place, as a row of `values` and `timestamps`. */
   readonly rows: Uint32Array;
+  /** The records, those that are not meant included. */
   readonly values: ReadonlyArray<A>;
+  /** Parallel to them: their event times, in epoch milliseconds. */
   readonly timestamps: Float64Array;
   /** Which places are meant: from this one up to `to`. */
   readonly from: number;
+  /** Up to this place, which is not meant itself. */
   readonly to: number;
 }
 
