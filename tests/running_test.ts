@@ -467,15 +467,27 @@ Deno.test("a split is read ahead until a batch is full, and no further", async (
   })));
 });
 
-// split a   [--- turn ---][--- turn ---]…      a turn of 1,024 records is half of a batch of 2,048
+// split a   [--- turn ---][--- turn ---]…      a turn of 1,024 records is half of a batch of 2,048, more than was asked for
 // split b                 [--- turn ---]…
 // epochs    |            |             |       each ends where a batch of one of them is half taken
 Deno.test("a restart goes on in the middle of a batch", async () => {
   const records = 3_000;
   const numbers = (from: number) => Array.from({ length: records }, (_, k) => from + k);
   const out = Sink.memory<number>("out");
-  const a = Flow.from(Source.array("a", numbers(0)));
-  const b = Flow.from(Source.array("b", numbers(records)));
+  const inLargeBatches = (name: string, all: ReadonlyArray<number>) =>
+    Flow.from(Source.make({
+      name,
+      bounded: true,
+      splits: Effect.succeed(["0"]),
+      read: (_split, from) =>
+        Stream.fromIterable(all.keys().drop(Number(from ?? 0))).pipe(
+          Stream.rechunk(2_048),
+          Stream.chunks,
+          Stream.map((at) => ({ records: at.map((k) => all[k]), positions: at.map((k) => k + 1) })),
+        ),
+    }));
+  const a = inLargeBatches("a", numbers(0));
+  const b = inLargeBatches("b", numbers(records));
   const job = Job.make({
     name: "halves",
     guarantee: "exactly-once",

@@ -261,6 +261,16 @@ const watermarks: ReadonlyArray<Mutant> = [
       "      this.observe(split, timestamps[row]);\n      watermarks[row] = this.#merged;\n",
     ],
     "watermarks",
+    "properties",
+  ),
+  mutant(
+    "watermark-before-batch-alone",
+    "a record of a batch of the only split meets the watermark from before itself",
+    "src/windows/split-watermarks.ts",
+    [
+      "        watermarks[row] = merged;\n        if (timestamp < greatest) {\n",
+      "        watermarks[row] = Math.max(merged, timestamp - bound);\n        if (timestamp < greatest) {\n",
+    ],
     "windows",
   ),
   mutant(
