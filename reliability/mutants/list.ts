@@ -277,7 +277,7 @@ const watermarks: ReadonlyArray<Mutant> = [
     "batch-before-letter",
     "of a batch what comes before a record that fails goes on as well",
     "src/streams/operators/stateless.ts",
-    ["if (k > from) batch(mapped, rows.subarray(from, k));", ""],
+    ["if (k > from) batch(changed, rows.subarray(from, k));", ""],
     "batches",
   ),
   mutant(

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect";
 import { type Key, keyHash, type KeyId, keyId } from "../kv-state/key.ts";
-import { Columns, rowsFrom } from "./columns.ts";
+import { Columns, rowsFrom, twice } from "./columns.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { GrowingMarks, type Marks, noMarks } from "./marks.ts";
@@ -62,17 +62,11 @@ class GrowingColumns {
   }
 
   #grow(): void {
-    this.#times = grown(this.#times);
-    this.#watermarks = grown(this.#watermarks);
-    this.#ordinals = grown(this.#ordinals);
+    this.#times = twice(this.#times);
+    this.#watermarks = twice(this.#watermarks);
+    this.#ordinals = twice(this.#ordinals);
   }
 }
-
-const grown = (column: Float64Array): Float64Array => {
-  const larger = new Float64Array(2 * column.length);
-  larger.set(column);
-  return larger;
-};
 
 /** How many records new columns have room for at least. */
 const capacityMin = 16;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { twice } from "./columns.ts";
 
 /** The steps of the watermark in a round, in order, as parallel columns of which the first `size` count. */
 export interface Marks {
@@ -35,9 +36,3 @@ export class GrowingMarks implements Marks {
     this.watermarks[at] = watermark;
   }
 }
-
-const twice = (column: Float64Array): Float64Array => {
-  const larger = new Float64Array(2 * column.length);
-  larger.set(column);
-  return larger;
-};

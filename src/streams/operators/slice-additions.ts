@@ -36,6 +36,11 @@ export class SliceAdditions<S extends HasTable> {
     this.#size = 0;
   }
 
+  /** Lets go of the slice, so that waiting to be used again keeps none in memory. */
+  end(): void {
+    this.#slice = null;
+  }
+
   add(row: number, tableRow: number): void {
     const at = this.#size++;
     if (at === this.#rows.length) {

@@ -189,6 +189,7 @@ export class SlidingWindowOperator implements Receiver, Stateful {
     if (this.#pending.length === 0) return;
     const failed = addToAll(this.#pending, this.#aggregate, columns);
     for (const additions of this.#pending) {
+      additions.end();
       if (this.#spare.length < additionsKeptMax) this.#spare.push(additions);
     }
     this.#pending.length = 0;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { batchOf, type Letter, type Receiver } from "../../actors/receiver.ts";
+import type { Columns } from "../../actors/columns.ts";
+import { batchOf, type BatchReceiver, type Letter, type Receiver } from "../../actors/receiver.ts";
 import type { TaskContext } from "../../actors/task-context.ts";
 import { assertKey } from "../../kv-state/key.ts";
 import { inWords } from "../../windows/in-words.ts";
@@ -14,47 +15,58 @@ const passing = (next: Receiver): Pick<Receiver, "watermark" | "letter"> => ({
   letter: (letter) => next.letter(letter),
 });
 
+/**
+ * Makes a column of what a function makes of each record of a batch. Where a record fails, those before it go first, then
+ * its letter, then the others: as if they came one by one.
+ */
+const columnBatch = (
+  operator: string,
+  f: (value: unknown) => unknown,
+  withColumn: (columns: Columns, made: ReadonlyArray<unknown>) => Columns,
+  context: TaskContext,
+  next: Receiver,
+): BatchReceiver | null => {
+  const batch = batchOf(next, context);
+  return batch && ((columns, rows) => {
+    const { size, values } = columns;
+    const made = new Array<unknown>(size);
+    const changed = withColumn(columns, made);
+    let from = 0;
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows[k];
+      try {
+        made[row] = f(values[row]);
+      } catch (error) {
+        if (k > from) batch(changed, rows.subarray(from, k));
+        from = k + 1;
+        context.moveToRow(columns, row);
+        next.letter(context.letter(operator, error, values[row], true));
+      }
+    }
+    if (from < rows.length) batch(changed, from === 0 ? rows : rows.subarray(from));
+  });
+};
+
 /** One value for one. */
 export const mapReceiver = (
   operator: string,
   f: (value: unknown) => unknown,
   context: TaskContext,
   next: Receiver,
-): Receiver => {
-  const batch = batchOf(next, context);
-  return {
-    ...passing(next),
-    record: (value, key, time, watermark) => {
-      let made;
-      try {
-        made = f(value);
-      } catch (error) {
-        next.letter(context.letter(operator, error, value, true));
-        return;
-      }
-      next.record(made, key, time, watermark);
-    },
-    // Where a record fails, those before it go first, then its letter, then the others: as if they came one by one.
-    batch: batch && ((columns, rows) => {
-      const { size, values } = columns;
-      const made = new Array<unknown>(size);
-      const mapped = columns.withValues(made);
-      let from = 0;
-      for (let k = 0; k < rows.length; k++) {
-        const row = rows[k];
-        try {
-          made[row] = f(values[row]);
-        } catch (error) {
-          if (k > from) batch(mapped, rows.subarray(from, k));
-          from = k + 1;
-          context.moveToRow(columns, row);
-          next.letter(context.letter(operator, error, values[row], true));
-        }
-      }
-      if (from < rows.length) batch(mapped, from === 0 ? rows : rows.subarray(from));
-    }),
-  };
-};
+): Receiver => ({
+  ...passing(next),
+  record: (value, key, time, watermark) => {
+    let made;
+    try {
+      made = f(value);
+    } catch (error) {
+      next.letter(context.letter(operator, error, value, true));
+      return;
+    }
+    next.record(made, key, time, watermark);
+  },
+  batch: columnBatch(operator, f, (columns, values) => columns.withValues(values), context, next),
+});
 
 /** The values that a predicate holds for. */
 export const filterReceiver = (
@@ -140,41 +152,25 @@ export const keyByReceiver = (
   context: TaskContext,
   next: Receiver,
 ): Receiver => {
-  const batch = batchOf(next, context);
+  const keyOf = (value: unknown): unknown => {
+    const key = f(value);
+    // Most keys are one of these.
+    if (typeof key !== "string" && typeof key !== "number") assertKey(key);
+    return key;
+  };
   return {
     ...passing(next),
     record: (value, _key, time, watermark) => {
       let key;
       try {
-        key = f(value);
-        // Most keys are one of these.
-        if (typeof key !== "string" && typeof key !== "number") assertKey(key);
+        key = keyOf(value);
       } catch (error) {
         next.letter(context.letter(operator, error, value, true));
         return;
       }
       next.record(value, key, time, watermark);
     },
-    batch: batch && ((columns, rows) => {
-      const { size, values } = columns;
-      const keys = new Array<unknown>(size);
-      const keyed = columns.withKeys(keys);
-      let from = 0;
-      for (let k = 0; k < rows.length; k++) {
-        const row = rows[k];
-        try {
-          const key = f(values[row]);
-          if (typeof key !== "string" && typeof key !== "number") assertKey(key);
-          keys[row] = key;
-        } catch (error) {
-          if (k > from) batch(keyed, rows.subarray(from, k));
-          from = k + 1;
-          context.moveToRow(columns, row);
-          next.letter(context.letter(operator, error, values[row], true));
-        }
-      }
-      if (from < rows.length) batch(keyed, from === 0 ? rows : rows.subarray(from));
-    }),
+    batch: columnBatch(operator, keyOf, (columns, keys) => columns.withKeys(keys), context, next),
   };
 };
 
