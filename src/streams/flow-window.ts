@@ -84,7 +84,7 @@ export interface WindowOptions<
   readonly allowedLateness?: L;
   /**
    * Whether records of one key that are read together are aggregated before they are routed by key: good where few keys
-   * have most of the records and the queue of their partition runs full. It saves no time in one process. Results are the same, but for the rounding of
+   * have most of the records and the queue of their partition runs full. It saves little or no time in one process. Results are the same, but for the rounding of
    * numbers that are added up in another grouping. It is for tumbling and sliding windows of event time with the default
    * trigger and panes, and for aggregates that merge.
    *
