@@ -37,6 +37,7 @@ const contextOf = (changes: Partial<Sink.SinkContext>): Sink.SinkContext => ({
   publishedOffset: { rows: 0, bytes: 0 },
   committed: 0,
   committedOffset: { rows: 0, bytes: 0 },
+  checkClaim: Effect.void,
   ...changes,
 });
 

@@ -2,7 +2,7 @@ import * as Schema from "@effect/schema";
 import { Cause, Effect, Exit } from "effect";
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { SinkError, StateBehindOutput } from "../src/exactly-once/errors.ts";
+import { SinkError, type SinkOpenError, StateBehindOutput } from "../src/exactly-once/errors.ts";
 import type { Idempotent, SinkContext, SinkWriter, Transactional } from "../src/exactly-once/sink.ts";
 import { valueBytesMax } from "../src/kv-state/kv-limits.ts";
 import { type DeadLetter, deadLetterSchema } from "../src/streams/dead-letter.ts";
@@ -21,6 +21,7 @@ const context = (changes: Partial<SinkContext> = {}): SinkContext => ({
   publishedOffset: nothing,
   committed: 0,
   committedOffset: nothing,
+  checkClaim: Effect.void,
   ...changes,
 });
 
@@ -30,7 +31,7 @@ const withWriter = <A, S extends Sink.End, B>(
   given: SinkContext,
   // deno-lint-ignore no-explicit-any -- a sink hides the type of its rows
   use: (writer: SinkWriter<any>) => Effect.Effect<B, SinkError>,
-): Promise<Exit.Exit<B, SinkError | StateBehindOutput>> =>
+): Promise<Exit.Exit<B, SinkOpenError>> =>
   Effect.runPromiseExit(Effect.scoped(Effect.flatMap(sink.driver.open(given), use)));
 
 const errorOf = (exit: Exit.Exit<unknown, unknown>): SinkError | StateBehindOutput => {
@@ -654,6 +655,7 @@ Deno.test("under at-most-once a file keeps whole lines where an epoch was torn, 
         publishedOffset: { rows: 0, bytes: 0 },
         committed: 1,
         committedOffset: { rows: 2, bytes: 16 },
+        checkClaim: Effect.void,
       };
       await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
         const writer = yield* Sink.ndjson<unknown>("file", { path }).driver.open(context);

@@ -10,12 +10,12 @@ import { Clock, Effect, type Scope } from "effect";
 import type { KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { CollectedEpoch } from "./epoch-collector.ts";
 import type { CommitStats, EpochOutput, EpochStore, UnpublishedOutput } from "./epoch-store.ts";
-import type { Fenced, SinkError, StateBehindOutput } from "./errors.ts";
+import { type Fenced, SinkError, type SinkOpenError } from "./errors.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { End, Sink, SinkOffset, SinkWriter } from "./sink.ts";
 
 /** What can stop an epoch from being committed or published. */
-export type CommitError = KvError | Fenced | StateCorrupted | SinkError | StateBehindOutput;
+export type CommitError = KvError | Fenced | StateCorrupted | SinkOpenError;
 
 /** What one epoch cost. */
 export interface EpochStats extends CommitStats {
@@ -59,7 +59,7 @@ export const openCommitter = (options: {
     let hasNews = false;
 
     /** A sink that refuses an owner that has lost its claim is right: what is wrong is that the owner is still there. */
-    const unlessFenced = <A, E extends SinkError | StateBehindOutput, R>(
+    const unlessFenced = <A, E extends SinkOpenError, R>(
       using: Effect.Effect<A, E, R>,
     ): Effect.Effect<A, E | Fenced, R> =>
       Effect.catch(using, (error) =>
@@ -78,6 +78,17 @@ export const openCommitter = (options: {
         publishedOffset,
         committed: store.epoch(),
         committedOffset,
+        checkClaim: store.checkClaim.pipe(
+          Effect.mapError((cause) =>
+            new SinkError({
+              message: cause.message,
+              sink: name,
+              epoch: 0,
+              retryable: cause._tag === "KvError" && cause.retryable,
+              cause,
+            })
+          ),
+        ),
       }));
       writers.set(name, writer);
     }

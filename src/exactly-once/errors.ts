@@ -60,3 +60,29 @@ export const StateBehindOutputBase: Schema.Class<
 
 /** A sink holds more than the state knows of (it was restored from an old copy, or removed). Never retried. */
 export class StateBehindOutput extends StateBehindOutputBase {}
+
+/** The class that {@link PublicationUnknown} extends: its fields and its constructor. */
+export const PublicationUnknownBase: Schema.Class<
+  PublicationUnknown,
+  Schema.TaggedStruct<"PublicationUnknown", {
+    readonly message: Schema.String;
+    readonly sink: Schema.String;
+    readonly published: Schema.Number;
+    readonly committed: Schema.Number;
+  }>,
+  Cause.YieldableError
+> = Schema.TaggedError<PublicationUnknown>()("PublicationUnknown", {
+  message: Schema.String,
+  sink: Schema.String,
+  published: Schema.Number,
+  committed: Schema.Number,
+});
+
+/**
+ * There is output that was committed, and the sink has forgotten whether it was published: its marker is gone. Publishing it
+ * could repeat it, and not publishing it could lose it, so a person decides. Never retried.
+ */
+export class PublicationUnknown extends PublicationUnknownBase {}
+
+/** Why a sink cannot be opened. */
+export type SinkOpenError = SinkError | StateBehindOutput | PublicationUnknown;

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Effect, Scope } from "effect";
-import type { SinkError, StateBehindOutput } from "./errors.ts";
+import type { SinkError, SinkOpenError } from "./errors.ts";
 
 /** The sink stores the epoch in the same transaction as the data: publishing it twice is refused. */
 export interface Transactional {
@@ -71,10 +71,15 @@ export interface SinkContext {
   readonly published: number;
   /** How much the sink has taken up to and including `published`. */
   readonly publishedOffset: SinkOffset;
-  /** The last epoch that the manifest holds. A sink that is ahead of it fails with {@link StateBehindOutput}. */
+  /** The last epoch that the manifest holds. A sink that is ahead of it fails with `StateBehindOutput`. */
   readonly committed: number;
   /** How much the sink will have taken once every committed epoch is published. */
   readonly committedOffset: SinkOffset;
+  /**
+   * Fails if another process has claimed the job, or if that cannot be found out. A sink that shuts out its earlier owners
+   * looks at it before it does so, lest an owner that has lost its claim shuts out the rightful one, and again behind it.
+   */
+  readonly checkClaim: Effect.Effect<void, SinkError>;
 }
 
 /** The output of an epoch that was committed, and may never have reached the sink as a whole. */
@@ -133,7 +138,7 @@ export interface SinkDriver<in A, in out Row> {
   /** Opens the sink, so that whoever wrote it before cannot write any more. The scope closes it. */
   readonly open: (
     context: SinkContext,
-  ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
+  ) => Effect.Effect<SinkWriter<Row>, SinkOpenError, Scope.Scope>;
 }
 
 /**

@@ -10,7 +10,7 @@ import { Signal } from "../actors/signal.ts";
 import { openCommitter } from "../exactly-once/committer.ts";
 import { type CollectedEpoch, EpochCollector } from "../exactly-once/epoch-collector.ts";
 import type { EpochStore } from "../exactly-once/epoch-store.ts";
-import type { Fenced, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
+import type { Fenced, PublicationUnknown, SinkError, StateBehindOutput } from "../exactly-once/errors.ts";
 import { openEpochStore } from "../exactly-once/open-epoch-store.ts";
 import { denoKv, isFile, isRemote } from "../kv-state/deno-kv.ts";
 import { IncompatibleState, type KvError, type StateCorrupted } from "../kv-state/errors.ts";
@@ -42,6 +42,7 @@ export type JobError =
   | StateCorrupted
   | IncompatibleState
   | StateBehindOutput
+  | PublicationUnknown
   | Fenced;
 
 /** How a job is run. */
@@ -295,6 +296,7 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
  *   that had not ended is gone.
  * - `StateCorrupted`: stored bytes are damaged or missing.
  * - `StateBehindOutput`: a sink holds more than the state knows of.
+ * - `PublicationUnknown`: a sink has forgotten whether output that was committed was published to it.
  * - `Fenced`: another process has claimed the job.
  *
  * A `SourceError`, `SinkError` or `KvError` may pass where its `retryable` is true. The job is then started anew from its

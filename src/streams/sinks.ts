@@ -27,4 +27,12 @@ export type {
   Transactional,
 } from "../exactly-once/sink.ts";
 export type { Kv, KvCheck, KvCommit, KvEntry, KvKey, KvMutation, KvProvider } from "../kv-state/kv.ts";
-export { SinkError, SinkErrorBase, StateBehindOutput, StateBehindOutputBase } from "../exactly-once/errors.ts";
+export {
+  PublicationUnknown,
+  PublicationUnknownBase,
+  SinkError,
+  SinkErrorBase,
+  type SinkOpenError,
+  StateBehindOutput,
+  StateBehindOutputBase,
+} from "../exactly-once/errors.ts";

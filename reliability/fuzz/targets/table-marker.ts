@@ -18,6 +18,7 @@ const context = {
   publishedOffset: { rows: 5, bytes: 50 },
   committed: 4,
   committedOffset: { rows: 8, bytes: 80 },
+  checkClaim: Effect.void,
 };
 
 const sound = { lineage: "run", claim: "claim", epoch: 3, chunk: 1, complete: true, rows: 5 };

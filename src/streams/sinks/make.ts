@@ -4,7 +4,7 @@
  * @module
  */
 import type { Effect, Scope } from "effect";
-import type { SinkError, StateBehindOutput } from "../../exactly-once/errors.ts";
+import type { SinkOpenError } from "../../exactly-once/errors.ts";
 import type {
   AppendOnly,
   End,
@@ -31,7 +31,7 @@ export interface SinkOptions<in A, in out Row> {
    */
   readonly open: (
     context: SinkContext,
-  ) => Effect.Effect<SinkWriter<Row>, SinkError | StateBehindOutput, Scope.Scope>;
+  ) => Effect.Effect<SinkWriter<Row>, SinkOpenError, Scope.Scope>;
 }
 
 const make = <A, Row, S extends End>(
