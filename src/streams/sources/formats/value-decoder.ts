@@ -12,7 +12,11 @@ import { Rejected, rejectedBytesMax } from "../../source.ts";
 
 /** Why a value cannot be decoded. */
 export class Undecodable {
-  constructor(readonly reason: string) {}
+  /** Made by what decodes, in the place of a value. */
+  constructor(
+    /** Which rule stopped it. */
+    readonly reason: string,
+  ) {}
 }
 
 /** Decodes what came from outside: text or the value of some JSON. */

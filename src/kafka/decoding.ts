@@ -1,0 +1,78 @@
+/**
+ * Decoding the records of a log by the formats of their parts.
+ *
+ * @module
+ */
+import type * as Schema from "@effect/schema";
+import { Effect } from "effect";
+import type { Rejected } from "../streams/source.ts";
+import { rejectedBytes, Undecodable, valueDecoder } from "../streams/sources/formats/value-decoder.ts";
+import { inWords } from "../windows/in-words.ts";
+import type { Header, LogRecord } from "./client.ts";
+import type { KafkaError } from "./errors.ts";
+import type { Codec } from "./format.ts";
+import { KafkaRecord } from "./record.ts";
+import { retrying } from "./retrying.ts";
+
+/** What decodes some records of a partition. */
+export type Decode<A> = (
+  topic: string,
+  partition: number,
+  records: ReadonlyArray<LogRecord>,
+) => Effect.Effect<ReadonlyArray<A | Rejected>, KafkaError>;
+
+/** Decodes records, once what their formats need is loaded. */
+export const decoding = <K, V, H>(
+  key: Codec<K>,
+  value: Codec<V>,
+  headers: Schema.ConstraintCodec<H, unknown> | undefined,
+  outageMillisMax: number,
+): Decode<KafkaRecord<K, V, H>> => {
+  const headersOf = headers === undefined
+    ? (pairs: ReadonlyArray<Header>) => pairs as H
+    : headersDecoder(headers as Schema.ConstraintDecoder<H>);
+  const decodeOne = (topic: string, partition: number, record: LogRecord): KafkaRecord<K, V, H> | Rejected => {
+    const { offset, timestamp } = record;
+    const decodedValue = value.decode(record.value);
+    if (decodedValue instanceof Undecodable) return rejected("value", offset, decodedValue, record.value);
+    const decodedKey = key.decode(record.key);
+    if (decodedKey instanceof Undecodable) return rejected("key", offset, decodedKey, record.key);
+    const decodedHeaders = headersOf(record.headers);
+    if (decodedHeaders instanceof Undecodable) return rejected("headers", offset, decodedHeaders, record.value);
+    return new KafkaRecord(topic, partition, offset, timestamp, decodedKey, decodedValue, decodedHeaders);
+  };
+  const decodeAll: Decode<KafkaRecord<K, V, H>> = (topic, partition, records) =>
+    Effect.sync(() => {
+      const decoded: Array<KafkaRecord<K, V, H> | Rejected> = [];
+      for (const record of records) decoded.push(decodeOne(topic, partition, record));
+      return decoded;
+    });
+  if (key.load === undefined && value.load === undefined) return decodeAll;
+  return (topic, partition, records) =>
+    Effect.all([
+      key.load?.(records.map((record) => record.key)) ?? Effect.void,
+      value.load?.(records.map((record) => record.value)) ?? Effect.void,
+    ]).pipe(
+      (loading) => retrying(loading, outageMillisMax),
+      Effect.andThen(decodeAll(topic, partition, records)),
+    );
+};
+
+const rejected = (part: string, offset: number, { reason }: Undecodable, raw: Uint8Array | null): Rejected =>
+  rejectedBytes(`${part} at offset ${offset} ${reason}`, raw ?? new Uint8Array());
+
+const headersDecoder = <H>(schema: Schema.ConstraintDecoder<H>): (pairs: ReadonlyArray<Header>) => H | Undecodable => {
+  const { decodeValue } = valueDecoder(schema);
+  const utf8 = new TextDecoder("utf-8", { fatal: true });
+  return (pairs) => {
+    const texts: Record<string, string | null> = {};
+    for (const [name, value] of pairs) {
+      try {
+        texts[name] = value === null ? null : utf8.decode(value);
+      } catch {
+        return new Undecodable(`are not UTF-8: ${inWords(name)}`);
+      }
+    }
+    return decodeValue(texts);
+  };
+};

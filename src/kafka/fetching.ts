@@ -1,0 +1,208 @@
+/**
+ * Fetching: keeps the feeds of some partitions filled, with one request at a time under way to each broker that leads any of
+ * them.
+ *
+ * A broker answers the requests of a connection in their order, and lets one that finds nothing wait. So the partitions of a
+ * broker are asked for together, and a partition whose feed is full is left out: it is paused, however far behind it is.
+ *
+ * @module
+ */
+import { Effect, type Scope } from "effect";
+import { Signal } from "../actors/signal.ts";
+import type { FetchedPartition, Isolation, KafkaClient } from "./client.ts";
+import { clientCodes, KafkaError } from "./errors.ts";
+import { OutOfRange, PartitionFeed } from "./partition-feed.ts";
+import { protocolErrorNamed } from "./protocol-errors.ts";
+import { mayPass, retryPauseMillis } from "./retrying.ts";
+import { visibleRecords } from "./visible.ts";
+
+/** How long a broker waits for records before it says that there are none, in milliseconds. */
+export const fetchWaitMillisMax = 500;
+
+/** How long it waits while a partition is paused, which would have to wait too when it is wanted again, in milliseconds. */
+export const fetchWaitPausedMillisMax = 10;
+
+/** How a source fetches. */
+export interface FetchRules {
+  readonly isolation: Isolation;
+  /** About how many bytes an answer has at most. */
+  readonly bytesMax: number;
+  /** About how many bytes of an answer are of one partition. */
+  readonly partitionBytesMax: number;
+  /** How long a partition may be out of reach before its feed fails, in milliseconds. */
+  readonly outageMillisMax: number;
+}
+
+/** Fetches the partitions that are subscribed to. */
+export interface Fetching {
+  readonly client: KafkaClient;
+  /** The feed of a partition from an offset on, until the scope closes. */
+  readonly subscribe: (
+    topic: string,
+    partition: number,
+    offset: number,
+  ) => Effect.Effect<PartitionFeed, never, Scope.Scope>;
+  /** Makes all feeds fail. */
+  readonly fail: (error: KafkaError) => void;
+}
+
+/** Starts fetching in the background of a scope. */
+export const openFetching = (
+  client: KafkaClient,
+  rules: FetchRules,
+): Effect.Effect<Fetching, KafkaError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fetcher = yield* client.fetcher;
+    const clock = yield* Effect.clockWith(Effect.succeed);
+    const scope = yield* Effect.scope;
+    const feeds = new Set<PartitionFeed>();
+    const loops = new Map<number, Signal>();
+    const lost = new Signal(); // Some feed does not know its leader.
+    let failures = 0;
+
+    const wakeAll = (): void => {
+      for (const signal of loops.values()) signal.notify();
+    };
+
+    /** A feed could not be fetched: its leader is looked up anew, unless that has been in vain for too long. */
+    const trouble = (feed: PartitionFeed, error: KafkaError): void => {
+      const now = clock.currentTimeMillisUnsafe();
+      feed.troubledSince ??= now;
+      feed.leader = null;
+      if (!mayPass(error) || now - feed.troubledSince >= rules.outageMillisMax) feed.fail(error);
+      else lost.notify();
+    };
+
+    const settle = (
+      feed: PartitionFeed,
+      wanted: number,
+      fetched: FetchedPartition,
+    ): Effect.Effect<void, KafkaError> => {
+      // It may have been sought elsewhere, or given up, meanwhile.
+      if (!feeds.has(feed) || feed.offset !== wanted || feed.hasFailed) return Effect.void;
+      if (fetched.error === "OFFSET_OUT_OF_RANGE") return outOfRange(client, rules, feed, wanted);
+      if (fetched.error !== null) {
+        trouble(feed, partitionError(feed, fetched.error));
+        return Effect.void;
+      }
+      const end = rules.isolation === "read_committed" ? fetched.lastStableOffset : fetched.highWatermark;
+      feed.troubledSince = null;
+      feed.put({ ...visibleRecords(fetched, wanted), end });
+      return Effect.void;
+    };
+
+    const fetchFrom = (leader: number, signal: Signal): Effect.Effect<never> =>
+      Effect.gen(function* () {
+        for (let turn = 0;; turn++) {
+          const led = [...feeds].filter((feed) => feed.leader === leader && !feed.hasFailed);
+          const wanted = led.filter((feed) => feed.isWanted);
+          if (wanted.length === 0) {
+            yield* signal.wait;
+            continue;
+          }
+          // What a broker has no room for is at the end of its answer, so each has its turn to be first.
+          const first = turn % wanted.length;
+          const partitions = [...wanted.slice(first), ...wanted.slice(0, first)].map((
+            { topic, partition, offset },
+          ) => ({
+            topic,
+            partition,
+            offset,
+          }));
+          const failure = yield* fetcher.fetch({
+            leader,
+            partitions,
+            isolation: rules.isolation,
+            waitMillisMax: wanted.length < led.length ? fetchWaitPausedMillisMax : fetchWaitMillisMax,
+            bytesMax: rules.bytesMax,
+            partitionBytesMax: rules.partitionBytesMax,
+          }).pipe(
+            Effect.flatMap((answers) =>
+              Effect.forEach(answers, (answer) => {
+                const feed = wanted.find((one) => one.topic === answer.topic && one.partition === answer.partition);
+                const asked = partitions.find((one) =>
+                  one.topic === answer.topic && one.partition === answer.partition
+                );
+                return feed === undefined ? Effect.void : settle(feed, asked!.offset, answer);
+              }, { discard: true })
+            ),
+            Effect.match({ onFailure: (error) => error, onSuccess: () => null }),
+          );
+          if (failure === null) failures = 0;
+          else for (const feed of wanted) trouble(feed, failure);
+        }
+      });
+
+    /** Looks up who leads the feeds that do not know it, and sees to it that their leaders are asked. */
+    const direct = Effect.gen(function* () {
+      for (;;) {
+        const unled = [...feeds].filter((feed) => feed.leader === null && !feed.hasFailed);
+        if (unled.length === 0) {
+          yield* lost.wait;
+          continue;
+        }
+        if (unled.some((feed) => feed.troubledSince !== null)) yield* Effect.sleep(retryPauseMillis(++failures));
+        const found = yield* Effect.result(fetcher.leaders([...new Set(unled.map(({ topic }) => topic))]));
+        for (const feed of unled) {
+          const leader = found._tag === "Success" ? found.success.get(feed.topic)?.get(feed.partition) : undefined;
+          if (leader === undefined) {
+            trouble(feed, found._tag === "Failure" ? found.failure : noLeader(feed));
+            continue;
+          }
+          feed.leader = leader;
+          if (loops.has(leader)) continue;
+          const signal = new Signal();
+          loops.set(leader, signal);
+          yield* Effect.forkIn(fetchFrom(leader, signal), scope);
+        }
+        wakeAll();
+      }
+    });
+    yield* Effect.forkIn(direct, scope);
+
+    return {
+      client,
+      subscribe: (topic, partition, offset) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const feed = new PartitionFeed(topic, partition, offset, wakeAll);
+            feeds.add(feed);
+            lost.notify();
+            return feed;
+          }),
+          (feed) => Effect.sync(() => void feeds.delete(feed)),
+        ),
+      fail: (error) => {
+        for (const feed of feeds) feed.fail(error);
+      },
+    };
+  });
+
+/** What is left of a partition, where what was asked for is not. */
+const outOfRange = (
+  client: KafkaClient,
+  { isolation }: FetchRules,
+  feed: PartitionFeed,
+  wanted: number,
+): Effect.Effect<void, KafkaError> =>
+  Effect.gen(function* () {
+    const { topic, partition } = feed;
+    const earliest = (yield* client.offsets(topic, [partition], "earliest", isolation)).get(partition)!;
+    const latest = (yield* client.offsets(topic, [partition], "latest", "read_uncommitted")).get(partition)!;
+    // Records may have been deleted, or written, between the two.
+    if (wanted < earliest || wanted > latest) feed.fail(new OutOfRange(wanted, earliest, latest));
+  });
+
+const partitionError = ({ topic, partition }: PartitionFeed, code: string): KafkaError =>
+  new KafkaError({
+    message: `Cannot read partition ${topic}-${partition} as the broker must allow it: current value is ${code}`,
+    code,
+    retryable: protocolErrorNamed(code).retryable,
+  });
+
+const noLeader = ({ topic, partition }: PartitionFeed): KafkaError =>
+  new KafkaError({
+    message: `Cannot read partition ${topic}-${partition} as a broker must lead it: current value is none`,
+    code: clientCodes.noConnection,
+    retryable: true,
+  });

@@ -1,0 +1,57 @@
+/**
+ * How records are compressed on the log: all that Kafka knows, and none makes more bytes than it may.
+ *
+ * KafkaJS has only gzip, without a bound, and a registry that all of a process share.
+ *
+ * @module
+ */
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { errorLine } from "../../windows/error-words.ts";
+import type { Compression } from "../client.ts";
+import { lz4Compress, lz4Decompress } from "./lz4.ts";
+import { malformed, Refusal, tooLarge } from "./refusal.ts";
+import { snappyCompress, snappyDecompress } from "./snappy.ts";
+
+/** The codecs by their numbers on the log. */
+export const codecs: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"];
+
+/** Decompresses the records of a batch. */
+export const decompress = (codec: number, bytes: Uint8Array, bytesMax: number): Uint8Array => {
+  try {
+    switch (codecs[codec]) {
+      case "none":
+        return bytes;
+      case "gzip":
+        return gunzipSync(bytes, { maxOutputLength: bytesMax });
+      case "snappy":
+        return snappyDecompress(bytes, bytesMax);
+      case "lz4":
+        return lz4Decompress(bytes, bytesMax);
+      case "zstd":
+        return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
+    }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    if ((error as { readonly code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw tooLarge("a decompressed batch of records", bytesMax, "more");
+    }
+    throw malformed(`${codecs[codec]} that cannot be decompressed (${errorLine(error)})`);
+  }
+  throw malformed(`records compressed by codec ${codec}`);
+};
+
+/** Compresses the records of a batch. */
+export const compress = (codec: number, bytes: Uint8Array): Uint8Array => {
+  switch (codecs[codec]) {
+    case "gzip":
+      return gzipSync(bytes);
+    case "snappy":
+      return snappyCompress(bytes);
+    case "lz4":
+      return lz4Compress(bytes);
+    case "zstd":
+      return zstdCompressSync(bytes);
+    default:
+      return bytes;
+  }
+};

@@ -1,0 +1,253 @@
+/**
+ * A connection to one broker that has signed in, over which requests go one behind the other.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { Effect } from "effect";
+import { errorLine } from "../../windows/error-words.ts";
+import type { ClientSettings } from "../client.ts";
+import { clientCodes } from "../errors.ts";
+import { FrameWatch } from "./frame-watch.ts";
+import type {
+  ApiVersions,
+  Connection,
+  Encoded,
+  Library,
+  LibraryLogger,
+  LibrarySocket,
+  RequestName,
+} from "./library.ts";
+import { malformed, notABroker, Refusal, refusalOf, refused, silent, tooLarge } from "./refusal.ts";
+
+/** Where a broker is. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An address as text. */
+export const addressText = ({ host, port }: Address): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+/** The address in a text such as `127.0.0.1:9092` or `[::1]:9092`. */
+export const addressOf = (text: string): Address => {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(colon + 1)) };
+};
+
+/** What a broker is asked. */
+export interface Ask<A> {
+  readonly name: RequestName;
+  readonly version: number;
+  /** What the library's request is told. */
+  readonly options?: unknown;
+  /** The body of the request, where it is not the library's. */
+  readonly body?: () => Uint8Array;
+  /** Reads the answer, where that is not the library's business. */
+  readonly decode?: (payload: Uint8Array) => A;
+  /** The error in an answer as a whole, 0 if there is none. */
+  readonly errorOf?: (answer: A) => number;
+  /** How long the broker may wait before it answers, in milliseconds. */
+  readonly waitMillis?: number;
+}
+
+/** KafkaJS logs nothing: what matters is in errors, and it would write to the console. */
+const quiet: LibraryLogger = { namespace: () => quiet, debug() {}, info() {}, warn() {}, error() {} };
+
+/** How long TCP waits before it looks whether the other side is still there, in milliseconds. */
+const keepAliveMillis = 60_000;
+
+/** A connection to one broker. It is opened once; when anything fails it is closed for good. */
+export class Link {
+  readonly address: string;
+  readonly #settings: ClientSettings;
+  readonly #library: Library;
+  readonly #connection: Connection;
+  #versions: ApiVersions = {};
+  #socket: Socket | null = null;
+  /** Whether it is a broker that is at the other end. */
+  #isKnown = false;
+  #hasClosed = false;
+  #broken: Refusal | null = null;
+
+  private constructor(library: Library, settings: ClientSettings, address: Address) {
+    const { sasl } = settings;
+    this.address = addressText(address);
+    this.#library = library;
+    this.#settings = settings;
+    this.#connection = new library.Connection({
+      ...address,
+      clientId: settings.clientId,
+      logger: quiet,
+      sasl: sasl === null ? null : { ...sasl },
+      socketFactory: ({ onConnect }) => this.#socketTo(address, onConnect),
+      connectionTimeout: settings.connectMillisMax,
+      requestTimeout: settings.requestMillisMax,
+      enforceRequestTimeout: true,
+    });
+    // It would look every millisecond, for ever, whether there is a request that waits for its turn.
+    const queue = this.#connection.requestQueue;
+    const schedule = queue.scheduleCheckPendingRequests.bind(queue);
+    queue.scheduleCheckPendingRequests = () => {
+      if (queue.pending.length > 0) schedule();
+    };
+  }
+
+  /** A connection that is not open yet. */
+  static make(library: Library, settings: ClientSettings, address: Address): Effect.Effect<Link, Refusal> {
+    return Effect.try({
+      try: () => new Link(library, settings, address),
+      // Where it may not read its variables of the environment, the library throws.
+      catch: (error) => new Refusal(clientCodes.client, "KafkaJS must be able to begin", errorLine(error)),
+    });
+  }
+
+  /** Whether requests can be sent. */
+  get isOpen(): boolean {
+    return this.#socket !== null && !this.#hasClosed;
+  }
+
+  /** Connects, and signs in. */
+  get open(): Effect.Effect<void, Refusal> {
+    const opening = async (): Promise<void> => {
+      const connection = this.#connection;
+      await connection.connect();
+      const { apiVersions } = await connection.send<{ readonly apiVersions: ReadonlyArray<ApiVersion> }>(
+        this.#library.requests.ApiVersions.protocol({ version: 2 })({}),
+      );
+      this.#isKnown = true;
+      for (const { apiKey, minVersion, maxVersion } of apiVersions) this.#versions[apiKey] = { minVersion, maxVersion };
+      connection.setVersions(this.#versions);
+      connection.setSupportAuthenticationProtocol(saslAuthenticate in this.#versions);
+      await connection.authenticate();
+    };
+    const { connectMillisMax } = this.#settings;
+    return this.#attempt(opening).pipe(
+      Effect.timeoutOrElse({
+        duration: connectMillisMax,
+        orElse: () => Effect.andThen(this.close, Effect.fail(silent(this.address, connectMillisMax))),
+      }),
+    );
+  }
+
+  /** Asks the broker for something. */
+  ask<A>(ask: Ask<A>): Effect.Effect<A, Refusal> {
+    return Effect.flatMap(this.#attempt(() => this.#send(ask)), (answer) => {
+      const code = ask.errorOf?.(answer) ?? 0;
+      return code === 0 ? Effect.succeed(answer) : Effect.fail(refused(code));
+    });
+  }
+
+  async #send<A>({ name, version, options = {}, body, decode, waitMillis = 0 }: Ask<A>): Promise<A> {
+    const range = this.#versions[this.#library.apiKeys[name]];
+    if (range === undefined || version < range.minVersion || version > range.maxVersion) throw refused(35);
+    const { protocol, versions } = this.#library.requests[name];
+    const known = Math.max(...versions.map(Number));
+    const { request, response } = protocol({ version: Math.min(version, known) })(options);
+    return await this.#connection.send<A>({
+      request: {
+        ...request,
+        apiVersion: version,
+        ...(body === undefined ? {} : { encode: () => Promise.resolve(encoded(body())) }),
+      },
+      response: {
+        decode: decode === undefined ? response.decode : (payload) => Promise.resolve(decode(payload)),
+        // The library's own ones throw away all but the first error.
+        parse: (answer) => Promise.resolve(answer),
+      },
+      requestTimeout: this.#settings.requestMillisMax + waitMillis,
+    });
+  }
+
+  /** Closes it. What is under way fails. */
+  get close(): Effect.Effect<void> {
+    return Effect.promise(() => this.#end());
+  }
+
+  /** Does something by the library. Where it fails or is interrupted, nobody knows what is still to come: it is closed. */
+  #attempt<A>(what: () => Promise<A>): Effect.Effect<A, Refusal> {
+    return Effect.tryPromise({
+      try: what,
+      catch: (error) =>
+        this.#broken ?? refusalOf(error, {
+          address: this.address,
+          requestMillisMax: this.#settings.requestMillisMax,
+          secret: this.#settings.sasl?.password ?? null,
+          hasEnded: this.#hasClosed,
+        }),
+    }).pipe(Effect.onError(() => this.close));
+  }
+
+  async #end(): Promise<void> {
+    const socket = this.#socket;
+    this.#hasClosed = true;
+    if (socket === null) return;
+    if (!socket.closed) {
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      // Told as an error, so that the library gives up whatever waits.
+      if (!socket.destroyed) socket.destroy(new Error("Closed here"));
+      await closed;
+    }
+    this.#connection.requestQueue.destroy();
+  }
+
+  #socketTo({ host, port }: Address, onConnect: () => void): LibrarySocket {
+    const { tls, responseBytesMax } = this.#settings;
+    const socket = tls === null ? connectPlain({ host, port }, onConnect) : connectTls({
+      host,
+      port,
+      rejectUnauthorized: true,
+      ...(tls.serverName !== null ? { servername: tls.serverName } : isIP(host) ? {} : { servername: host }),
+      ...(tls.ca === null ? {} : { ca: tls.ca }),
+      ...(tls.cert === null ? {} : { cert: tls.cert }),
+      ...(tls.key === null ? {} : { key: tls.key }),
+    }, onConnect);
+    this.#socket = socket;
+    socket.setKeepAlive(true, keepAliveMillis);
+    for (const event of ["end", "error", "close"]) socket.on(event, () => this.#hasClosed = true);
+    const watch = new FrameWatch(responseBytesMax);
+    // What the library throws where it listens, it throws to nobody. So of an answer that cannot be right it is shown nothing.
+    const watched = (listener: (bytes: Buffer) => void) => (bytes: Buffer): void => {
+      if (this.#broken !== null) return;
+      try {
+        const length = watch.see(bytes);
+        if (length !== null) throw this.#noAnswer(length);
+        listener(bytes);
+      } catch (error) {
+        this.#broken = error instanceof Refusal ? error : malformed(errorLine(error));
+        socket.destroy(this.#broken);
+      }
+    };
+    return {
+      on: (event, listener) => socket.on(event, event === "data" ? watched(listener) : listener),
+      write: (bytes, encoding) => socket.write(bytes, encoding),
+      end: () => socket.end(),
+      unref: () => socket.unref(),
+    };
+  }
+
+  /** What is wrong with an answer of a length that none can have. */
+  #noAnswer(length: number): Refusal {
+    const { responseBytesMax } = this.#settings;
+    const current = `an answer of ${length} bytes (${this.address})`;
+    if (!this.#isKnown) return notABroker(current);
+    return length > responseBytesMax ? tooLarge("an answer", responseBytesMax, current) : malformed(current);
+  }
+}
+
+const encoded = (bytes: Uint8Array): Encoded => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { buf: buffer, buffer };
+};
+
+/** A kind of requests, by its number, and which versions of it a broker understands. */
+interface ApiVersion {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+/** The number of the request by which secrets are sent since Kafka 1.0. */
+const saslAuthenticate = 36;

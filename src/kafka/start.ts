@@ -1,0 +1,71 @@
+/**
+ * Where a source begins to read a partition that it has never read.
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import { inWords } from "../windows/in-words.ts";
+import type { Isolation, KafkaClient } from "./client.ts";
+import type { KafkaError } from "./errors.ts";
+
+/**
+ * Where to begin: with the first record that is left (`"earliest"`), behind the last (`"latest"`), with the first that is not
+ * older than a time, at given offsets, or where a consumer group has come to. `otherwise` is for partitions to which nothing
+ * was given, or of which the group has committed nothing; its default is `"earliest"`.
+ */
+export type Start =
+  | "earliest"
+  | "latest"
+  | { readonly timestamp: Date | number }
+  | { readonly offsets: Readonly<Record<string, number>>; readonly otherwise?: "earliest" | "latest" }
+  | { readonly group: string; readonly otherwise?: "earliest" | "latest" };
+
+/** Why something is no {@link Start}, or `null`. Splits are named `"<topic>-<partition>"`. */
+export const startRefusal = (start: Start): readonly [rule: string, current: string] | null => {
+  if (start === "earliest" || start === "latest") return null;
+  if (typeof start === "object" && start !== null) {
+    if ("timestamp" in start) {
+      return Number.isFinite(Number(start.timestamp))
+        ? null
+        : ["start.timestamp must be a time in epoch milliseconds", inWords(start.timestamp)];
+    }
+    if ("group" in start) {
+      return typeof start.group === "string" && start.group !== ""
+        ? null
+        : ["start.group must be the name of a consumer group", inWords(start.group)];
+    }
+    if ("offsets" in start) {
+      const wrong = Object.entries(start.offsets).find(([split, offset]) =>
+        !/^.+-\d+$/.test(split) || !Number.isSafeInteger(offset) || offset < 0
+      );
+      return wrong === undefined
+        ? null
+        : ['start.offsets must give whole numbers by partitions such as "clicks-0"', inWords({ [wrong[0]]: wrong[1] })];
+    }
+  }
+  return ['start must be "earliest", "latest", a timestamp, offsets or a group', inWords(start)];
+};
+
+/** The offset at which to begin. */
+export const startOffset = (
+  client: KafkaClient,
+  start: Start,
+  topic: string,
+  partition: number,
+  isolation: Isolation,
+): Effect.Effect<number, KafkaError> =>
+  Effect.gen(function* () {
+    let spec: "earliest" | "latest" | { readonly timestamp: number };
+    if (typeof start === "string") {
+      spec = start;
+    } else if ("timestamp" in start) {
+      spec = { timestamp: Number(start.timestamp) };
+    } else {
+      const known = "offsets" in start
+        ? start.offsets[`${topic}-${partition}`]
+        : (yield* client.committed(start.group, topic, [partition])).get(partition);
+      if (known !== undefined) return known;
+      spec = start.otherwise ?? "earliest";
+    }
+    return (yield* client.offsets(topic, [partition], spec, isolation)).get(partition)!;
+  });
