@@ -19,7 +19,10 @@ import { visibleRecords } from "./visible.ts";
 /** How long a broker waits for records before it says that there are none, in milliseconds. */
 export const fetchWaitMillisMax = 500;
 
-/** How long it waits while a partition is paused, which would have to wait too when it is wanted again, in milliseconds. */
+/**
+ * How long it waits while a partition is paused or has just been subscribed to, in milliseconds: those that are wanted next
+ * would have to wait too.
+ */
 export const fetchWaitPausedMillisMax = 10;
 
 /** How a source fetches. */
@@ -36,11 +39,12 @@ export interface FetchRules {
 /** Fetches the partitions that are subscribed to. */
 export interface Fetching {
   readonly client: KafkaClient;
-  /** The feed of a partition from an offset on, until the scope closes. */
+  /** The feed of a partition from an offset on, up to an end if there is one, until the scope closes. */
   readonly subscribe: (
     topic: string,
     partition: number,
     offset: number,
+    end: number | null,
   ) => Effect.Effect<PartitionFeed, never, Scope.Scope>;
   /** Makes all feeds fail. */
   readonly fail: (error: KafkaError) => void;
@@ -94,26 +98,29 @@ export const openFetching = (
     const fetchFrom = (leader: number, signal: Signal): Effect.Effect<never> =>
       Effect.gen(function* () {
         for (let turn = 0;; turn++) {
-          const led = [...feeds].filter((feed) => feed.leader === leader && !feed.hasFailed);
-          const wanted = led.filter((feed) => feed.isWanted);
-          if (wanted.length === 0) {
+          const led = [...feeds].filter((feed) => feed.leader === leader && !feed.isOver);
+          const open = led.filter((feed) => feed.isWanted);
+          if (open.length === 0) {
             yield* signal.wait;
             continue;
           }
-          // What a broker has no room for is at the end of its answer, so each has its turn to be first.
-          const first = turn % wanted.length;
-          const partitions = [...wanted.slice(first), ...wanted.slice(0, first)].map((
-            { topic, partition, offset },
-          ) => ({
-            topic,
-            partition,
-            offset,
-          }));
+          // What a broker has no room for is at the end of its answer, so each has its turn to be first. Of two feeds of one
+          // partition, as there are where two jobs share a source, one is asked for at a time.
+          const first = turn % open.length;
+          const byPartition = new Map<string, PartitionFeed>();
+          for (const feed of [...open.slice(first), ...open.slice(0, first)]) {
+            const name = `${feed.topic}-${feed.partition}`;
+            if (!byPartition.has(name)) byPartition.set(name, feed);
+          }
+          const wanted = [...byPartition.values()];
+          const partitions = wanted.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+          // Partitions are subscribed to one after the other: the first of them must not wait while the others come.
+          const isShort = open.length < led.length || wanted.some((feed) => feed.isFresh);
           const failure = yield* fetcher.fetch({
             leader,
             partitions,
             isolation: rules.isolation,
-            waitMillisMax: wanted.length < led.length ? fetchWaitPausedMillisMax : fetchWaitMillisMax,
+            waitMillisMax: isShort ? fetchWaitPausedMillisMax : fetchWaitMillisMax,
             bytesMax: rules.bytesMax,
             partitionBytesMax: rules.partitionBytesMax,
           }).pipe(
@@ -162,10 +169,10 @@ export const openFetching = (
 
     return {
       client,
-      subscribe: (topic, partition, offset) =>
+      subscribe: (topic, partition, offset, end) =>
         Effect.acquireRelease(
           Effect.sync(() => {
-            const feed = new PartitionFeed(topic, partition, offset, wakeAll);
+            const feed = new PartitionFeed(topic, partition, offset, end, wakeAll);
             feeds.add(feed);
             lost.notify();
             return feed;

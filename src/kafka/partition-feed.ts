@@ -47,20 +47,38 @@ export class PartitionFeed {
   #failure: FeedFailure | null = null;
   /** How much was left behind the last answer; -1 before the first. */
   #left = -1;
+  #isFresh = true;
   readonly #news = new Signal();
   readonly #onRoom: () => void;
 
-  constructor(readonly topic: string, readonly partition: number, offset: number, onRoom: () => void) {
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    offset: number,
+    /** The offset at which nothing more is wanted; `null` where there is none. */
+    readonly end: number | null,
+    onRoom: () => void,
+  ) {
     this.offset = offset;
     this.#onRoom = onRoom;
   }
 
   /** Whether more is to be fetched now. */
   get isWanted(): boolean {
-    return this.#failure === null && this.#chunks.length < feedChunksMax;
+    return !this.isOver && this.#chunks.length < feedChunksMax;
   }
 
-  /** Whether it gives nothing more. */
+  /** Whether no answer has yet said that there is nothing more. */
+  get isFresh(): boolean {
+    return this.#isFresh;
+  }
+
+  /** Whether nothing more is to be fetched, now or later. */
+  get isOver(): boolean {
+    return this.#failure !== null || (this.end !== null && this.offset >= this.end);
+  }
+
+  /** Whether it gives nothing more than what is there. */
   get hasFailed(): boolean {
     return this.#failure !== null;
   }
@@ -68,7 +86,9 @@ export class PartitionFeed {
   /** Takes an answer. One that brings nothing is handed on only where it tells that all has been read. */
   put(chunk: Chunk): void {
     const left = Math.max(0, chunk.end - chunk.nextOffset);
-    const isNews = chunk.nextOffset > this.offset || left !== this.#left;
+    const isFurther = chunk.nextOffset > this.offset;
+    const isNews = isFurther || left !== this.#left;
+    if (!isFurther) this.#isFresh = false;
     this.offset = chunk.nextOffset;
     this.#left = left;
     if (!isNews) return;

@@ -163,8 +163,9 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
     RcRef.make({ acquire: openShared(name, options, rules) }),
     Scope.makeUnsafe(),
   ));
-  /** Splits that a job which has been started before has not known. */
+  /** Splits that a job which has been started before has not known; as they are at its start, before anything is read. */
   let added: ReadonlySet<string> = new Set();
+  let isStarting = false;
 
   const failure = (action: string, split: string, position: Position | null) => (cause: KafkaError): SourceError =>
     new SourceError({
@@ -189,6 +190,7 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           retryable: false,
         });
       }
+      isStarting = true;
       return topics.flatMap((topic) =>
         Array.from({ length: found.get(topic)!.partitions }, (_, partition) => `${topic}-${partition}`)
       );
@@ -218,7 +220,7 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
         client.offsets(topic, [partition], "latest", isolation),
         failed,
       )).get(partition)!;
-      const feed = yield* fetching.subscribe(topic, partition, offset);
+      const feed = yield* fetching.subscribe(topic, partition, offset, end);
       const stream = new PartitionStream<KafkaRecord<K, V, H>>({
         source: name,
         split,
@@ -249,7 +251,11 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
       Effect.gen(function* () {
         const all = [...positions];
         const known = all.filter(([, position]) => position !== null);
-        if (known.length > 0) added = new Set(all.filter(([, position]) => position === null).map(([split]) => split));
+        if (isStarting) {
+          isStarting = false;
+          const unknown = all.filter(([, position]) => position === null).map(([split]) => split);
+          added = new Set(known.length > 0 ? unknown : []);
+        }
         if (group === null || known.length === 0) return;
         const offsets = yield* Effect.forEach(known, ([split, position]) =>
           Effect.map(rangeOf(name, split, position!), ({ offset }) => {

@@ -59,7 +59,8 @@ export const startOffset = (
     if (typeof start === "string") {
       spec = start;
     } else if ("timestamp" in start) {
-      spec = { timestamp: Number(start.timestamp) };
+      // Whole milliseconds: in the protocol, numbers below 0 are no times but names of offsets.
+      spec = { timestamp: Math.max(0, Math.ceil(Number(start.timestamp))) };
     } else {
       const known = "offsets" in start
         ? start.offsets[`${topic}-${partition}`]

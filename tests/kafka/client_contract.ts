@@ -305,6 +305,26 @@ export const clientContract = (provider: KafkaClientProvider, writer: KafkaClien
       assert.deepEqual(new Map(yield* client.topics([])), new Map());
     }));
 
+  test("much can be asked at once, also at first", (client) =>
+    Effect.gen(function* () {
+      const topic = yield* newTopic(client, 2);
+      const fresh = yield* provider.open(settingsFor(plain.brokers));
+      const answers = yield* Effect.all(
+        Array.from({ length: 20 }, (_, k) =>
+          Effect.all([
+            fresh.topics([topic]),
+            fresh.offsets(topic, [0, 1], "latest", "read_committed"),
+            fresh.committed(`${topic}-${k % 3}`, topic, [0]),
+          ], { concurrency: "unbounded" })),
+        { concurrency: "unbounded" },
+      );
+      for (const [found, offsets, committed] of answers) {
+        assert.equal(found.get(topic)?.partitions, 2);
+        assert.deepEqual([...offsets].sort(), [[0, 0], [1, 0]]);
+        assert.equal(committed.size, 0);
+      }
+    }));
+
   test("asking for a topic does not make it", (client) =>
     Effect.gen(function* () {
       const fetcher = yield* client.fetcher;
@@ -1162,7 +1182,7 @@ export const clientContract = (provider: KafkaClientProvider, writer: KafkaClien
             inspect(error, { depth: 20, showHidden: true }),
             error.stack,
           ];
-          for (const words of told) assert.ok(!words?.includes(password), words);
+          for (const words of told) assert.ok(!(words ?? "").includes(password), `${words}`);
         }
       }),
     );

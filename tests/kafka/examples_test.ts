@@ -178,8 +178,8 @@ Deno.test("campaign-metrics on Kafka writes the metrics, the late clicks and the
       ended,
       /^campaign-metrics-kafka: 20000 events, 339 windows, \d+ clicks, \d+ late, 4 dead letters, totals match$/,
     );
-    const run_ = ended.lines.flatMap((line) => line.match(/^campaign-events-(\w+)/)?.[1] ?? [])[0];
-    const topic = (name: string) => recordsOf(broker, `campaign-${name}-${run_}`);
+    const id = ended.lines.flatMap((line) => line.match(/^campaign-events-(\w+)/)?.[1] ?? [])[0];
+    const topic = (name: string) => recordsOf(broker, `campaign-${name}-${id}`);
 
     const letters = await topic("dead-letters");
     const events = await topic("events");

@@ -3,10 +3,11 @@
  * meanwhile. A `read_committed` consumer, KafkaJS's own, must then see each result exactly once, as a recount has it.
  */
 import assert from "node:assert/strict";
-import { clientOf, createTopic } from "./broker/admin.ts";
-import { type Broker, startBroker } from "./broker/broker.ts";
+import { createTopic } from "./broker/admin.ts";
+import { startBroker } from "./broker/broker.ts";
 import { missingBroker } from "./broker/test-broker.ts";
-import { expectedTotals, expectedWindows, orderOf } from "./kills/orders.ts";
+import { expectedTotals, expectedWindows } from "./kills/orders.ts";
+import { valuesOf, writeOrders } from "./kills/topics.ts";
 
 const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const missing = await missingBroker("jobs that are killed");
@@ -15,50 +16,6 @@ const missing = await missingBroker("jobs that are killed");
 const chance = (seed: number) => (): number => {
   seed = Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x6d2b79f5 | 0;
   return ((seed ^ (seed >>> 13)) >>> 0) / 2 ** 32;
-};
-
-const writeOrders = async (broker: Broker, count: number, partitions: number): Promise<void> => {
-  const kafka = clientOf(broker);
-  const producer = kafka.producer({ createPartitioner: () => ({ message }) => Number(message.headers!.partition) });
-  await producer.connect();
-  for (let from = 0; from < count; from += 10_000) {
-    const messages = Array.from({ length: Math.min(10_000, count - from) }, (_, k) => {
-      const order = orderOf(from + k);
-      const partition = Number(order.user.slice("user-".length)) % partitions;
-      return { key: order.user, value: JSON.stringify(order), headers: { partition: String(partition) } };
-    });
-    await producer.sendBatch({ topicMessages: [{ topic: "orders", messages }] });
-  }
-  await producer.disconnect();
-};
-
-/** What a consumer of the library sees of a topic, from its beginning to its last stable end. */
-const valuesOf = async (broker: Broker, topic: string): Promise<ReadonlyArray<string>> => {
-  const kafka = clientOf(broker);
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]));
-  await admin.disconnect();
-  const values: Array<string> = [];
-  const consumer = kafka.consumer({ groupId: `reader-of-${topic}`, readUncommitted: false });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  const left = new Set([...ends].filter(([, end]) => end > 0).map(([partition]) => partition));
-  await new Promise<void>((done, failed) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => failed(payload.error));
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (Number(payload.lastOffset) + 1 >= ends.get(payload.partition)!) left.delete(payload.partition);
-      if (left.size === 0) done();
-    });
-    void consumer.run({
-      eachBatch: ({ batch }) => {
-        for (const { value } of batch.messages) values.push(value!.toString());
-        return Promise.resolve();
-      },
-    });
-  });
-  await consumer.disconnect();
-  return values;
 };
 
 interface Attack {

@@ -31,6 +31,9 @@ const allReplicas = -1;
 /** A broker has the batch already, from when it was sent before. */
 const duplicateSequence = 46;
 
+/** A partition has no leader just now. */
+const leaderNotAvailable = 5;
+
 /** Brokers do not know a topic at once when it was made, so a batch for one is sent again. */
 const unknownTopic = 3;
 
@@ -76,7 +79,8 @@ export const grouped = <A>(
 /** Writes batches, each until its partition has it. One call at a time. */
 export class BatchSender {
   readonly #sequences = new Map<string, number>();
-  #leaders = new Map<string, Map<number, number>>();
+  /** Who leads a partition, as far as was asked; a number below 0 is nobody. */
+  readonly #leaders = new Map<string, number>();
 
   constructor(
     readonly brokers: Brokers,
@@ -123,25 +127,26 @@ export class BatchSender {
     isFirst: boolean,
   ): Effect.Effect<ReadonlyArray<readonly [Batch, Refusal]>, Refusal> {
     return Effect.gen({ self: this }, function* () {
-      const isKnown = batches.every(({ topic, partition }) => this.#leaders.get(topic)?.has(partition));
-      if (!isFirst || !isKnown) {
-        const leaders = yield* Effect.result(this.brokers.leaders(batches.map(({ topic }) => topic)));
-        if (leaders._tag === "Failure") return batches.map((batch) => [batch, leaders.failure] as const);
-        for (const [topic, of] of leaders.success) this.#leaders.set(topic, of);
+      if (!isFirst || batches.some((batch) => !this.#leaders.has(placeOf(batch)))) {
+        const described = yield* Effect.result(this.brokers.describe(batches.map(({ topic }) => topic)));
+        if (described._tag === "Failure") return batches.map((batch) => [batch, described.failure] as const);
+        for (const { topic, partitionMetadata } of described.success) {
+          for (const { partitionId: partition, leader } of partitionMetadata) {
+            this.#leaders.set(placeOf({ topic, partition }), leader);
+          }
+        }
       }
       const failures: Array<readonly [Batch, Refusal]> = [];
-      const led: Array<Batch> = [];
+      const led = new Map<number, Array<Batch>>();
       for (const batch of batches) {
-        const leaders = this.#leaders.get(batch.topic);
-        if (leaders?.has(batch.partition)) led.push(batch);
-        else failures.push([batch, refused(unknownTopic)]);
+        const leader = this.#leaders.get(placeOf(batch));
+        if (leader === undefined) failures.push([batch, refused(unknownTopic)]);
+        else if (leader < 0) failures.push([batch, refused(leaderNotAvailable)]);
+        else led.set(leader, [...led.get(leader) ?? [], batch]);
       }
-      const leaderOf = ({ topic, partition }: Batch): number => this.#leaders.get(topic)!.get(partition)!;
-      const more = yield* Effect.forEach(
-        grouped(led, (batch) => `${leaderOf(batch)}`),
-        (of) => this.#sendTo(leaderOf(of[0]), of),
-        { concurrency: "unbounded" },
-      );
+      const more = yield* Effect.forEach(led, ([leader, its]) => this.#sendTo(leader, its), {
+        concurrency: "unbounded",
+      });
       return [...failures, ...more.flat()];
     });
   }

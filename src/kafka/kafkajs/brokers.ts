@@ -62,6 +62,7 @@ export class Brokers {
   readonly #links = new Map<string, Link>();
   readonly #opening = new Map<string, Semaphore.Semaphore>();
   readonly #coordinators = new Map<string, number>();
+  #hasClosed = false;
 
   constructor(
     readonly library: Library,
@@ -77,7 +78,11 @@ export class Brokers {
   ): Effect.Effect<Brokers, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => new Brokers(library, settings, addresses)),
-      (brokers) => Effect.forEach([...brokers.#links.values()], (link) => link.close, { concurrency: "unbounded" }),
+      (brokers) =>
+        Effect.suspend(() => {
+          brokers.#hasClosed = true;
+          return Effect.forEach([...brokers.#links.values()], (link) => link.close, { concurrency: "unbounded" });
+        }),
     );
   }
 
@@ -184,6 +189,7 @@ export class Brokers {
     return opening.withPermits(1)(Effect.gen({ self: this }, function* () {
       const there = this.#links.get(text);
       if (there?.isOpen) return there;
+      if (this.#hasClosed) return yield* Effect.fail(unreachable(text, "its client was closed", false));
       const link = yield* Link.make(this.library, this.settings, address);
       this.#links.set(text, link);
       yield* link.open;

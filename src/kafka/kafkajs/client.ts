@@ -46,7 +46,7 @@ export const makeClient = (library: Library, settings: ClientSettings, brokers: 
         Effect.map(brokers.describe(names), (found) =>
           new Map(found.map(({ topic, partitionMetadata }) => [topic, { partitions: partitionMetadata.length }]))),
       ),
-    batchBytesMax: (topic) => told(`look up the settings of ${topic} in Kafka`, batchBytesMax(brokers, topic)),
+    batchBytesMax: (topic) => told(`look up the settings of ${topic} in Kafka`, batchBytesMaxOf(brokers, topic)),
     createTopic: (name, partitions) => told(`make ${name} in Kafka`, createTopic(brokers, name, partitions)),
     offsets: (topic, partitions, spec, isolation) =>
       told(`look up offsets of ${topic} in Kafka`, offsets(brokers, topic, partitions, spec, isolation)),
@@ -69,7 +69,7 @@ interface DescribeConfigsAnswer {
   }>;
 }
 
-const batchBytesMax = (brokers: Brokers, topic: string): Effect.Effect<number, Refusal> =>
+const batchBytesMaxOf = (brokers: Brokers, topic: string): Effect.Effect<number, Refusal> =>
   Effect.gen(function* () {
     const { resources: [resource] } = yield* brokers.askAny<DescribeConfigsAnswer>({
       name: "DescribeConfigs",
@@ -89,7 +89,9 @@ interface CreateTopicsAnswer {
 
 const createTopic = (brokers: Brokers, name: string, partitions: number): Effect.Effect<void, Refusal> =>
   Effect.gen(function* () {
-    const { controllerId } = yield* brokers.metadata([name]);
+    const { controllerId, topicMetadata } = yield* brokers.metadata([name]);
+    // Who may not make topics need not, if it is there.
+    if (topicMetadata.some(({ topicErrorCode }) => topicErrorCode === 0)) return;
     const { topicErrors } = yield* brokers.ask<CreateTopicsAnswer>(controllerId, {
       name: "CreateTopics",
       version: 4, // The first that takes -1 for the number of replicas that the cluster makes by default.

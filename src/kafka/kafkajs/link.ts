@@ -69,6 +69,7 @@ export class Link {
   #socket: Socket | null = null;
   /** Whether it is a broker that is at the other end. */
   #isKnown = false;
+  #hasSignedIn = false;
   #hasClosed = false;
   #broken: Refusal | null = null;
 
@@ -106,7 +107,7 @@ export class Link {
 
   /** Whether requests can be sent. */
   get isOpen(): boolean {
-    return this.#socket !== null && !this.#hasClosed;
+    return this.#hasSignedIn && !this.#hasClosed;
   }
 
   /** Connects, and signs in. */
@@ -122,6 +123,7 @@ export class Link {
       connection.setVersions(this.#versions);
       connection.setSupportAuthenticationProtocol(saslAuthenticate in this.#versions);
       await connection.authenticate();
+      this.#hasSignedIn = true;
     };
     const { connectMillisMax } = this.#settings;
     return this.#attempt(opening).pipe(

@@ -2,7 +2,8 @@
  * Batches of records as they lie on the log (version 2 of the format, which Kafka has written since 0.11), read and written.
  *
  * KafkaJS could read and write them, too, but not exactly: it drops batches that compaction has emptied, and headers come out
- * of it in another order. And it takes ten times as long (ARCHITECTURE.md has the measurement).
+ * of it in another order. It also takes four times as long to read and fifteen times as long to write: with records of 100
+ * bytes, 0.7 million read a second against 2.8, and 70,000 written against 1.2 million.
  *
  * @module
  */

@@ -68,14 +68,15 @@ export const failuresOf = (
         );
       }
       if (causes.some((one) => certificatePattern.test(errorLine(one)))) {
-        return error(action, at, clientCodes.noConnection, false, "its certificate must be trusted", errorLine(last));
+        return error(action, at, clientCodes.noConnection, false, "the certificates must be accepted", errorLine(last));
       }
       if (cause instanceof library.TimeoutError && /^Request/.test(cause.message)) {
         const rule = `the broker must answer within ${requestMillisMax} ms`;
         return error(action, at, clientCodes.timedOut, true, rule, "no answer");
       }
       if (causes.some(isOfNetwork)) {
-        return error(action, at, clientCodes.noConnection, true, "a broker must be reachable", words);
+        const mayPass = !(last instanceof Deno.errors.NotCapable) && words !== "EPERM";
+        return error(action, at, clientCodes.noConnection, mayPass, "a broker must be reachable", words);
       }
       return error(action, at, clientCodes.client, false, "the client must be able to", errorLine(cause));
     },

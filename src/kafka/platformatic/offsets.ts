@@ -6,6 +6,7 @@
 import { Effect, Schedule } from "effect";
 import type { Isolation, OffsetSpec } from "../client.ts";
 import type { KafkaError } from "../errors.ts";
+import { malformed } from "../kafkajs/refusal.ts";
 import type { Connections } from "./connections.ts";
 import { coordinatorOf } from "./coordinators.ts";
 import { leaderOf, leadersOf } from "./topics.ts";
@@ -42,7 +43,7 @@ export const offsetsOf = (
   isolation: Isolation,
 ): Effect.Effect<ReadonlyMap<number, number>, KafkaError> =>
   Effect.gen(function* () {
-    const { library, ask } = connections;
+    const { library, ask, failures, shown } = connections;
     const action = `look up offsets of topic "${topic}"`;
     const topics = yield* leadersOf(connections, action, [topic]);
     const byLeader = new Map<string, Array<number>>();
@@ -73,7 +74,9 @@ export const offsetsOf = (
           found.set(partitionIndex, Number(offset));
         }
       }), { concurrency: "unbounded", discard: true });
-    return found;
+    const unknown = partitions.find((partition) => !found.has(partition));
+    if (unknown === undefined) return found;
+    return yield* failures.of(action, shown, malformed(`an answer without partition ${unknown} of ${topic}`));
   });
 
 /** What a group has committed; see `KafkaClient.committed`. It does not answer while a transaction may change that. */

@@ -7,6 +7,7 @@ import type { Writer as Bytes } from "@platformatic/kafka";
 import { Effect } from "effect";
 import type { Compression, OutgoingRecord } from "../client.ts";
 import type { KafkaError } from "../errors.ts";
+import { malformed } from "../kafkajs/refusal.ts";
 import { codes } from "./codes.ts";
 import { type Api, type Connections, despiteErrors } from "./connections.ts";
 import type { Library } from "./library.ts";
@@ -83,13 +84,22 @@ export const partWriter = (
         return { topic, partition, bytes: writeBatch(records, producer, compression) };
       });
       const { responses } = yield* ask(address, action, api, transactionalId, settings.requestMillisMax, batches);
+      let answered = 0;
       for (const { name, partitionResponses } of responses) {
+        answered += partitionResponses.length;
         for (const { index, errorCode, errorMessage } of partitionResponses) {
           // It had been written before.
           if (errorCode === 0 || errorCode === codes.duplicateSequenceNumber) continue;
           const words = `partition ${index} of ${name}${errorMessage === null ? "" : `: ${errorMessage}`}`;
           return yield* failures.ofCode(action, address, errorCode, words);
         }
+      }
+      if (answered !== parts.length) {
+        return yield* failures.of(
+          action,
+          address,
+          malformed(`an answer for ${answered} of ${parts.length} partitions`),
+        );
       }
     });
 

@@ -13,53 +13,53 @@ import { Aggregate, Flow, Job, Trigger, Watermark, Window } from "@weir/streams"
 import * as Kafka from "@weir/streams/kafka";
 import { type Order, totalEvery } from "./orders.ts";
 
-const [brokers, client, state, epochRecords] = Deno.args;
+/** The job, over some cluster. Its input ends where it ends when the job first starts. */
+export const ordersJob = (cluster: Kafka.Cluster): Job.Job<never> => {
+  const orders = Flow.from(Kafka.source("orders", {
+    cluster,
+    topics: "orders",
+    key: Kafka.string(),
+    value: Kafka.json(Schema.Struct({ user: Schema.String, amount: Schema.Number, at: Schema.Number })),
+    group: "orders-seen",
+    bounded: true,
+  })).pipe(
+    Flow.onError("fail"),
+    Flow.map(({ value }): Order => value),
+    Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness("5 seconds") }),
+    Flow.keyBy(({ user }) => user),
+  );
 
-const cluster = Kafka.cluster({
-  brokers: brokers.split(","),
-  client: client === "platformatic" ? Kafka.platformatic : Kafka.kafkajs,
-});
+  const aggregate = { count: Aggregate.count, sum: Aggregate.sum(({ amount }: Order) => amount) };
 
-const orders = Flow.from(Kafka.source("orders", {
-  cluster,
-  topics: "orders",
-  key: Kafka.string(),
-  value: Kafka.json(Schema.Struct({ user: Schema.String, amount: Schema.Number, at: Schema.Number })),
-  group: "orders-seen",
-  bounded: true,
-})).pipe(
-  Flow.onError("fail"),
-  Flow.map(({ value }): Order => value),
-  Flow.eventTime({ timestamp: ({ at }) => at, watermark: Watermark.boundedOutOfOrderness("5 seconds") }),
-  Flow.keyBy(({ user }) => user),
-);
+  const sinkTo = (topic: string) => Kafka.sink(topic, { cluster, topic, key: Kafka.string(), value: Kafka.string() });
 
-const aggregate = { count: Aggregate.count, sum: Aggregate.sum(({ amount }: Order) => amount) };
+  const windows = orders.pipe(
+    Flow.window("windows", { assigner: Window.tumbling("10 seconds"), aggregate, late: "drop" }),
+    Flow.map(({ key, window, value }) => ({ key, value: `${key} ${window.start} ${value.count} ${value.sum}` })),
+    Flow.to(sinkTo("windows")),
+  );
 
-const sinkTo = (topic: string) => Kafka.sink(topic, { cluster, topic, key: Kafka.string(), value: Kafka.string() });
+  const totals = orders.pipe(
+    Flow.window("totals", {
+      assigner: Window.global,
+      trigger: Trigger.repeatedly(Trigger.afterCount(totalEvery)),
+      aggregate,
+      late: "drop",
+    }),
+    Flow.map(({ key, value }) => ({ key, value: `${key} ${value.count} ${value.sum}` })),
+    Flow.to(sinkTo("totals")),
+  );
 
-const windows = orders.pipe(
-  Flow.window("windows", { assigner: Window.tumbling("10 seconds"), aggregate, late: "drop" }),
-  Flow.map(({ key, window, value }) => ({ key, value: `${key} ${window.start} ${value.count} ${value.sum}` })),
-  Flow.to(sinkTo("windows")),
-);
+  return Job.make({ name: "orders", guarantee: "exactly-once", flows: [windows, totals] });
+};
 
-const totals = orders.pipe(
-  Flow.window("totals", {
-    assigner: Window.global,
-    trigger: Trigger.repeatedly(Trigger.afterCount(totalEvery)),
-    aggregate,
-    late: "drop",
-  }),
-  Flow.map(({ key, value }) => ({ key, value: `${key} ${value.count} ${value.sum}` })),
-  Flow.to(sinkTo("totals")),
-);
-
-const job = Job.make({ name: "orders", guarantee: "exactly-once", flows: [windows, totals] });
-export default job;
+/** The library that an argument names. */
+export const clients = { kafkajs: Kafka.kafkajs, platformatic: Kafka.platformatic } as const;
 
 if (import.meta.main) {
-  await Job.main(job, {
+  const [brokers, client, state, epochRecords] = Deno.args;
+  const cluster = Kafka.cluster({ brokers: brokers.split(","), client: clients[client as keyof typeof clients] });
+  await Job.main(ordersJob(cluster), {
     state,
     epochInterval: "50 millis",
     epochRecordsMax: Number(epochRecords),
