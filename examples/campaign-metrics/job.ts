@@ -43,18 +43,29 @@ const attribution = Aggregate.make({
   },
 });
 
+/** The events, as they come. */
+export const adEvents = Source.generate("ad-events", { seed: 42, count, rate, make: adEvent });
+
+/** The event time of an event, and how far behind others it may come. */
+export const served: Flow.EventTimeOptions<AdEvent> = {
+  timestamp: (event) => event.servedAt,
+  watermark: Watermark.boundedOutOfOrderness("5 seconds"),
+};
+
+/** Half minutes, which clicks correct for two minutes more. */
+export const halfMinutes = {
+  assigner: Window.tumbling("30 seconds"),
+  aggregate: attribution,
+  allowedLateness: "2 minutes",
+} as const;
+
 /** The job, with its output in a folder. */
 export const campaignMetrics = (folder = ".weir/campaign-metrics") => {
-  const perCampaign = Flow.from(Source.generate("ad-events", { seed: 42, count, rate, make: adEvent })).pipe(
-    Flow.eventTime({
-      timestamp: (event) => event.servedAt,
-      watermark: Watermark.boundedOutOfOrderness("5 seconds"),
-    }),
+  const perCampaign = Flow.from(adEvents).pipe(
+    Flow.eventTime(served),
     Flow.keyBy((event) => event.campaign),
     Flow.window("campaign-metrics", {
-      assigner: Window.tumbling("30 seconds"),
-      aggregate: attribution,
-      allowedLateness: "2 minutes",
+      ...halfMinutes,
       late: (late) =>
         late.pipe(
           Flow.map(({ value, window }) => ({ ...value, windowStart: new Date(window.start).toISOString() })),
