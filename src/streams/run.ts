@@ -80,8 +80,9 @@ export interface RunOptions {
    */
   readonly mode?: RunMode;
   /**
-   * When to start anew from the last epoch after an error that may pass (a source, sink or store that failed).
-   * Default: five times, after 100 milliseconds and then twice as long each time.
+   * When to start anew from the last epoch after an error that may pass (a source, sink or store that failed). Behind an
+   * attempt that went well for a minute the schedule begins again, so that it counts failures in a row. Default: five
+   * times, after 100 milliseconds and then twice as long each time.
    */
   readonly restart?: Schedule.Schedule<unknown, JobError>;
   /** Is told of each restart, before it waits for it. Default: nobody is, and `Job.main` says it on standard error. */
@@ -108,6 +109,7 @@ export const runDefaults = {
   queueRecordsMax: 16_384,
   keyedPartitions: 8,
   restartsMax: 5,
+  restartsForgottenMillis: 60_000,
   restartMillisMin: 100,
 } as const;
 
@@ -248,22 +250,48 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
       metrics: () => emptyMetrics(job.name),
     };
     const done = yield* Deferred.make<JobSummary, JobError>();
-    const attempt = Effect.suspend(() => {
+    /** An error behind an attempt that went well for long: the first in a row. */
+    let first: JobError | null = null;
+    let wentWell = false;
+    const attempt = Effect.gen(function* () {
+      if (first !== null) {
+        const error = first;
+        first = null;
+        wentWell = false;
+        return yield* Effect.fail(error);
+      }
       state.restarts++;
-      return Effect.scoped(runPasses(job, options, state));
+      const began = yield* Clock.currentTimeMillis;
+      return yield* Effect.scoped(runPasses(job, options, state)).pipe(
+        Effect.onError(() =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            wentWell = now - began >= runDefaults.restartsForgottenMillis;
+          })
+        ),
+      );
     }) as Effect.Effect<JobSummary, JobError, R>;
     const schedule: Schedule.Schedule<unknown, JobError> = options.restart ??
       Schedule.exponential(runDefaults.restartMillisMin).pipe(Schedule.upTo({ times: runDefaults.restartsMax }));
     // The schedule is asked also about errors that do not pass.
-    const told = Schedule.tap(schedule, ({ input, attempt, duration }) =>
+    const told = Schedule.tap(schedule, ({ input, duration }) =>
       Effect.sync(() => {
-        if (!mayPass(input)) return;
-        options.onRestart?.({ job: job.name, error: input, restart: attempt, inMillis: Duration.toMillis(duration) });
+        if (!mayPass(input) || wentWell) return;
+        options.onRestart?.({
+          job: job.name,
+          error: input,
+          restart: state.restarts + 1,
+          inMillis: Duration.toMillis(duration),
+        });
       }));
     yield* checkOptions(job.name, options).pipe(
       Effect.andThen(Effect.suspend(() => checkFiles(job, options))),
-      Effect.andThen(attempt),
-      Effect.retry({ schedule: told, while: mayPass }),
+      Effect.andThen(
+        attempt.pipe(
+          Effect.retry({ schedule: told, while: (error) => mayPass(error) && !wentWell }),
+          Effect.tapError((error) => Effect.sync(() => void (first = error))),
+          Effect.retry({ while: (error) => mayPass(error) && wentWell }),
+        ),
+      ),
       Effect.onExit((exit) => Deferred.done(done, exit)),
       Effect.exit,
       Effect.forkScoped,
