@@ -67,6 +67,12 @@ const rules: Readonly<Record<string, string | RegExp>> = {
     `assignable to type '"idempotent"'`,
   "live-source-exactly-once":
     `Type '"live source: it cannot replay, which guarantee at-most-once allows"' is not assignable to type '"idempotent"'`,
+  "kafka-without-transactions-exactly-once":
+    `Type '"append-only: it may repeat output, which guarantee at-least-once allows"' is not assignable to type '"idempotent"'`,
+  "kafka-error-not-handled": `Type 'DecodeError' is not assignable to type 'never'`,
+  "kafka-wrong-key": `Type 'number' is not assignable to type 'string'`,
+  "kafka-key-without-format": `Type 'string' is not assignable to type '"none: give the sink a format for keys"'`,
+  "kafka-tombstone-not-nullable": `Type 'null' is not assignable to type 'string'`,
   "live-source-at-least-once":
     /^Type '"live source: it cannot replay, which guarantee at-most-once allows"' is not assignable to type /,
 };

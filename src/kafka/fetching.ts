@@ -20,10 +20,10 @@ import { visibleRecords } from "./visible.ts";
 export const fetchWaitMillisMax = 500;
 
 /**
- * How long it waits while a partition is paused or has just been subscribed to, in milliseconds: those that are wanted next
- * would have to wait too.
+ * How long it waits at first while a partition is paused or has just been subscribed to, in milliseconds: those that are
+ * wanted next would have to wait too. The longer it is paused the longer it may wait: twice as long each time.
  */
-export const fetchWaitPausedMillisMax = 10;
+export const fetchWaitPausedMillisMin = 10;
 
 /** How a source fetches. */
 export interface FetchRules {
@@ -64,7 +64,11 @@ export const openFetching = (
     const lost = new Signal(); // Some feed does not know its leader.
     let failures = 0;
 
+    /** How long brokers wait while a partition is paused: longer and longer, until it has room again. */
+    let patienceMillis = fetchWaitPausedMillisMin;
+
     const wakeAll = (): void => {
+      patienceMillis = fetchWaitPausedMillisMin;
       for (const signal of loops.values()) signal.notify();
     };
 
@@ -120,7 +124,7 @@ export const openFetching = (
             leader,
             partitions,
             isolation: rules.isolation,
-            waitMillisMax: isShort ? fetchWaitPausedMillisMax : fetchWaitMillisMax,
+            waitMillisMax: isShort ? patienceMillis : fetchWaitMillisMax,
             bytesMax: rules.bytesMax,
             partitionBytesMax: rules.partitionBytesMax,
           }).pipe(
@@ -135,8 +139,10 @@ export const openFetching = (
             ),
             Effect.match({ onFailure: (error) => error, onSuccess: () => null }),
           );
-          if (failure === null) failures = 0;
-          else for (const feed of wanted) trouble(feed, failure);
+          if (failure !== null) { for (const feed of wanted) trouble(feed, failure); }
+          if (wanted.every((feed) => feed.troubledSince === null)) failures = 0;
+          const hasNews = wanted.some((feed, k) => feed.offset !== partitions[k].offset);
+          if (isShort && !hasNews) patienceMillis = Math.min(2 * patienceMillis, fetchWaitMillisMax);
         }
       });
 

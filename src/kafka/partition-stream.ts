@@ -20,8 +20,6 @@ export interface PartitionStreamOptions<A> {
   readonly end: number | null;
   /** The offset at which it begins. */
   readonly offset: number;
-  /** Whether the beginning is to be recorded, before there is a record. */
-  readonly notice: boolean;
   readonly decode: (records: ReadonlyArray<LogRecord>) => Effect.Effect<ReadonlyArray<A | Rejected>, KafkaError>;
   /** Whether to go on where records were lost. */
   readonly skips: boolean;
@@ -32,7 +30,6 @@ export interface PartitionStreamOptions<A> {
 /** Reads a partition batch by batch. */
 export class PartitionStream<A> {
   readonly #options: PartitionStreamOptions<A>;
-  #notice: boolean;
   #chunk: Chunk | null = null;
   /** How many records of the chunk have been handed on. */
   #taken = 0;
@@ -41,17 +38,12 @@ export class PartitionStream<A> {
 
   constructor(options: PartitionStreamOptions<A>) {
     this.#options = options;
-    this.#notice = options.notice;
     this.#offset = options.offset;
   }
 
   /** The next batch, once there is one. */
   readonly pull: Effect.Effect<readonly [SourceBatch<A>], SourceError | Cause.Done> = Effect.suspend(() => {
     const { end, feed, failed } = this.#options;
-    if (this.#notice) {
-      this.#notice = false;
-      return Effect.succeed([this.#batch([new PositionNotice()], [this.#offset], undefined)] as const);
-    }
     if (this.#chunk !== null && this.#taken < this.#chunk.records.length) return this.#records(this.#chunk);
     if (end !== null && this.#offset >= end) return Cause.done();
     return feed.take.pipe(

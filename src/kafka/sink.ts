@@ -24,7 +24,7 @@ export type Headers =
 /** A record that is to be written, without a key. */
 export interface KafkaMessage<out V> {
   /** There is none: its partition is the next in turn. See {@link KeyedMessage}. */
-  readonly key?: never;
+  readonly key?: "none: give the sink a format for keys";
   /** The value. */
   readonly value: V;
   /** Its headers. Default: none. */
@@ -73,7 +73,7 @@ export interface KafkaSinkOptions<V, T extends boolean = boolean> {
   /**
    * The id by which the broker knows who of the job's processes may write. It belongs to this sink of this job alone.
    *
-   * @default {"weir.<job>.<sink>"}
+   * @default {"weir.<job>.<sink>"} A dot in a name is written as `%2E`.
    */
   readonly transactionalId?: string;
   /**
@@ -151,7 +151,8 @@ export function sink<K, V, const T extends boolean = true>(
  * committed.
  *
  * Opening fails with `SinkError` when the topic does not exist, the broker does not allow it or cannot be reached, with
- * `StateBehindOutput` if the topic holds more than the job's state knows, and with `PublicationUnknown` as `whenUnknown` says.
+ * `StateBehindOutput` if the state is an old copy, and with `PublicationUnknown` as `whenUnknown` says. A job whose state was
+ * removed is another job: it begins anew, and writes everything again.
  *
  * @param name A stable name, unique in the job.
  * @throws {RangeError} If an option is out of its range.
@@ -326,6 +327,10 @@ const rulesOf = <V>(name: string, options: KafkaSinkOptions<V>): SinkRules => {
     );
   };
   const { transactional = true, transactionalId = null, transactionTimeout, markerTopic } = options;
+  if (transactionalId !== null && (typeof transactionalId !== "string" || transactionalId === "")) {
+    const rule = "transactionalId must be a text that is not empty";
+    throw new RangeError(`Cannot ${action} as ${rule}: current value is ${inWords(transactionalId)}`);
+  }
   return {
     cluster: options.cluster,
     topic: topicOf("topic", options.topic),

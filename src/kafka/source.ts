@@ -10,7 +10,7 @@ import type { Position, Source, SourceBatch } from "../streams/source.ts";
 import { unknownSplit } from "../streams/sources/reading.ts";
 import { inWords } from "../windows/in-words.ts";
 import { atLeastOne, millisOf } from "../windows/millis-of.ts";
-import type { Header, Isolation } from "./client.ts";
+import type { Header, Isolation, KafkaClient } from "./client.ts";
 import type { Cluster } from "./cluster.ts";
 import { KafkaError } from "./errors.ts";
 import { type Fetching, openFetching } from "./fetching.ts";
@@ -18,7 +18,7 @@ import { type Decode, decoding } from "./decoding.ts";
 import type { Format } from "./format.ts";
 import { bytes, nullable } from "./formats/plain.ts";
 import { PartitionStream } from "./partition-stream.ts";
-import { rangeOf } from "./position.ts";
+import { positionOf, type Range, rangeOf } from "./position.ts";
 import type { KafkaRecord } from "./record.ts";
 import { retrying } from "./retrying.ts";
 import { type Start, startOffset, startRefusal } from "./start.ts";
@@ -160,12 +160,11 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
 
   /** One client and its connections for all partitions, as long as any of them is read. */
   const shared = Effect.runSync(Scope.provide(
-    RcRef.make({ acquire: openShared(name, options, rules) }),
+    RcRef.make({ acquire: Effect.suspend(() => openShared(name, options, rules, listed.counts)) }),
     Scope.makeUnsafe(),
   ));
-  /** Splits that a job which has been started before has not known; as they are at its start, before anything is read. */
-  let added: ReadonlySet<string> = new Set();
-  let isStarting = false;
+  /** How many partitions each topic had when they were listed. */
+  const listed: { counts: ReadonlyArray<number> | null } = { counts: null };
 
   const failure = (action: string, split: string, position: Position | null) => (cause: KafkaError): SourceError =>
     new SourceError({
@@ -190,36 +189,77 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           retryable: false,
         });
       }
-      isStarting = true;
+      listed.counts = topics.map((topic) => found.get(topic)!.partitions);
       return topics.flatMap((topic) =>
         Array.from({ length: found.get(topic)!.partitions }, (_, partition) => `${topic}-${partition}`)
       );
     }),
   ).pipe(Effect.mapError(failure("list the partitions", "", null)));
 
+  /** Where a partition begins: all that depends on the moment is asked now. */
+  const beginningOf = (
+    client: KafkaClient,
+    split: string,
+    from: Start,
+    endsAtStart: boolean,
+  ): Effect.Effect<Range, KafkaError> =>
+    Effect.gen(function* () {
+      const { topic, partition } = partitionOf(split)!;
+      const offset = yield* startOffset(client, from, topic, partition, isolation);
+      if (!bounded) return { offset, end: null };
+      if (endsAtStart) return { offset, end: offset };
+      const ends = yield* client.offsets(topic, [partition], "latest", isolation);
+      return { offset, end: ends.get(partition)! };
+    });
+
+  const begin: NonNullable<Source<KafkaRecord<K, V, H>, DecodeError, never, never>["begin"]> = (splits, isFirst) =>
+    Effect.scoped(Effect.gen(function* () {
+      const client = yield* cluster.open;
+      // A partition that came later is read from its beginning; it has nothing of what a bounded source is bounded to.
+      const from = isFirst ? start : "earliest";
+      const unknown = typeof start === "object" && "offsets" in start
+        ? Object.keys(start.offsets).find((split) => isFirst && !splits.includes(split))
+        : undefined;
+      if (unknown !== undefined) {
+        return yield* new KafkaError({
+          message: `Cannot begin as start.offsets must name partitions that are there: current value is ${unknown}`,
+          code: "UNKNOWN_TOPIC_OR_PARTITION",
+          retryable: false,
+        });
+      }
+      const ranges = yield* Effect.forEach(
+        splits,
+        (split) => beginningOf(client, split, from, !isFirst),
+        { concurrency: beginningsAtOnceMax },
+      );
+      return new Map(splits.map((split, k) => [split, positionOf(ranges[k].offset, ranges[k].end)]));
+    })).pipe(Effect.mapError(failure("find the beginnings of the partitions", "", null)));
+
   const read = (
     split: string,
     from: Position | null,
     batchRecordsMax: number,
   ): Stream.Stream<SourceBatch<KafkaRecord<K, V, H>>, SourceError> => {
-    const [, topic, digits] = /^(.+)-(\d+)$/.exec(split) ?? [];
-    if (topic === undefined || !topics.includes(topic)) {
+    const of = partitionOf(split);
+    if (of === null || !topics.includes(of.topic)) {
       return Stream.fail(unknownSplit(name, split, topics.map((one) => `${one}-…`)));
     }
-    const partition = Number(digits);
+    const { topic, partition } = of;
     const failed = failure(`read partition ${split}`, split, from);
     return Stream.unwrap(Effect.gen(function* () {
       const { fetching, decode } = yield* Effect.mapError(RcRef.get(shared), failed);
       const { client } = fetching;
       const recorded = from === null ? null : yield* rangeOf(name, split, from);
-      const offset = recorded?.offset ?? (yield* Effect.mapError(
-        startOffset(client, added.has(split) ? "earliest" : start, topic, partition, isolation),
-        failed,
-      ));
-      const end = !bounded ? null : recorded?.end ?? (yield* Effect.mapError(
-        client.offsets(topic, [partition], "latest", isolation),
-        failed,
-      )).get(partition)!;
+      // The engine has asked `begin`; a state of an unbounded source has no end.
+      const { offset, end } = recorded !== null && (recorded.end !== null || !bounded)
+        ? { offset: recorded.offset, end: bounded ? recorded.end : null }
+        : yield* Effect.mapError(
+          Effect.map(
+            beginningOf(client, split, start, false),
+            (begun) => ({ ...begun, offset: recorded?.offset ?? begun.offset }),
+          ),
+          failed,
+        );
       const feed = yield* fetching.subscribe(topic, partition, offset, end);
       const stream = new PartitionStream<KafkaRecord<K, V, H>>({
         source: name,
@@ -227,8 +267,6 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
         feed,
         end,
         offset,
-        // So that what has been decided of the beginning holds after a restart, too.
-        notice: from === null || (bounded && recorded?.end === null),
         decode: (records) => decode(topic, partition, records),
         skips: rules.skipsLost,
         batchRecordsMax,
@@ -247,20 +285,14 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
     lagUnit: "records",
     splits,
     read,
+    begin,
     committed: (positions) =>
       Effect.gen(function* () {
-        const all = [...positions];
-        const known = all.filter(([, position]) => position !== null);
-        if (isStarting) {
-          isStarting = false;
-          const unknown = all.filter(([, position]) => position === null).map(([split]) => split);
-          added = new Set(known.length > 0 ? unknown : []);
-        }
+        const known = [...positions].filter(([, position]) => position !== null);
         if (group === null || known.length === 0) return;
         const offsets = yield* Effect.forEach(known, ([split, position]) =>
           Effect.map(rangeOf(name, split, position!), ({ offset }) => {
-            const at = split.lastIndexOf("-");
-            return { topic: split.slice(0, at), partition: Number(split.slice(at + 1)), offset };
+            return { ...partitionOf(split)!, offset };
           }));
         yield* Effect.scoped(
           Effect.flatMap(
@@ -272,6 +304,15 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
       }),
   };
 }
+
+/** How many partitions are asked for their beginnings at once. */
+const beginningsAtOnceMax = 32;
+
+/** The partition that a split is. */
+const partitionOf = (split: string): { readonly topic: string; readonly partition: number } | null => {
+  const [, topic, digits] = /^(.+)-(\d+)$/.exec(split) ?? [];
+  return topic === undefined ? null : { topic, partition: Number(digits) };
+};
 
 /** The options of a source, checked. */
 interface Rules {
@@ -297,7 +338,7 @@ const rulesOf = <K, V, H>(name: string, options: KafkaSourceOptions<K, V, H>): R
     refuse("topics must name at least one topic and none twice", inWords(options.topics));
   }
   const { start = "earliest", isolation = "read_committed", group = null, lostRecords = "fail" } = options;
-  const refusal = startRefusal(start);
+  const refusal = startRefusal(start, topics);
   if (refusal !== null) refuse(...refusal);
   if (isolation !== "read_committed" && isolation !== "read_uncommitted") {
     refuse('isolation must be "read_committed" or "read_uncommitted"', inWords(isolation));
@@ -343,6 +384,7 @@ const openShared = <K, V, H>(
   name: string,
   options: KafkaSourceOptions<K, V, H>,
   rules: Rules,
+  listed: ReadonlyArray<number> | null,
 ): Effect.Effect<Shared<KafkaRecord<K, V, H>>, KafkaError, Scope.Scope> =>
   Effect.gen(function* () {
     const { cluster, isolation, fetchBytesMax, partitionBytesMax } = rules;
@@ -358,7 +400,7 @@ const openShared = <K, V, H>(
       partitionBytesMax,
       outageMillisMax: cluster.outageMillisMax,
     });
-    yield* Effect.forkScoped(watchPartitions(name, fetching, rules));
+    yield* Effect.forkScoped(watchPartitions(name, fetching, rules, listed));
     return {
       fetching,
       decode: decoding(key, value, options.headers, cluster.outageMillisMax),
@@ -366,14 +408,19 @@ const openShared = <K, V, H>(
   });
 
 /** Makes the feeds fail, in a way that passes, when a topic has got more partitions. */
-const watchPartitions = (name: string, { client, fail }: Fetching, rules: Rules): Effect.Effect<void> =>
+const watchPartitions = (
+  name: string,
+  { client, fail }: Fetching,
+  rules: Rules,
+  listed: ReadonlyArray<number> | null,
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { topics, metadataMillis } = rules;
     const partitionsOf = Effect.map(
       client.topics(topics),
       (found) => topics.map((topic) => found.get(topic)?.partitions ?? 0),
     );
-    const before = yield* partitionsOf;
+    const before = listed ?? (yield* partitionsOf);
     for (;;) {
       yield* Effect.sleep(metadataMillis);
       const now = yield* retrying(partitionsOf, metadataMillis);

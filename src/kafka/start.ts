@@ -21,7 +21,10 @@ export type Start =
   | { readonly group: string; readonly otherwise?: "earliest" | "latest" };
 
 /** Why something is no {@link Start}, or `null`. Splits are named `"<topic>-<partition>"`. */
-export const startRefusal = (start: Start): readonly [rule: string, current: string] | null => {
+export const startRefusal = (
+  start: Start,
+  topics: ReadonlyArray<string>,
+): readonly [rule: string, current: string] | null => {
   if (start === "earliest" || start === "latest") return null;
   if (typeof start === "object" && start !== null) {
     if ("timestamp" in start) {
@@ -36,11 +39,12 @@ export const startRefusal = (start: Start): readonly [rule: string, current: str
     }
     if ("offsets" in start) {
       const wrong = Object.entries(start.offsets).find(([split, offset]) =>
-        !/^.+-\d+$/.test(split) || !Number.isSafeInteger(offset) || offset < 0
+        !topics.includes(/^(.+)-\d+$/.exec(split)?.[1] ?? "") || !Number.isSafeInteger(offset) || offset < 0
       );
-      return wrong === undefined
-        ? null
-        : ['start.offsets must give whole numbers by partitions such as "clicks-0"', inWords({ [wrong[0]]: wrong[1] })];
+      return wrong === undefined ? null : [
+        'start.offsets must give whole numbers by partitions of its topics, such as "clicks-0"',
+        inWords({ [wrong[0]]: wrong[1] }),
+      ];
     }
   }
   return ['start must be "earliest", "latest", a timestamp, offsets or a group', inWords(start)];

@@ -39,8 +39,9 @@ export const openTransactionalPublisher = (
     const { compression, transactionMillis, markerTopic, whenUnknown, cluster, topic } = rules;
     const { job, lineage, published, committed, checkClaim } = context;
     const outer = yield* Effect.scope;
-    const transactionalId = rules.transactionalId ?? `weir.${job}.${sink}`;
-    const group = `${job}.${sink}.${lineage}.epochs`;
+    const [jobPart, sinkPart] = [partOf(job), partOf(sink)];
+    const transactionalId = rules.transactionalId ?? `weir.${jobPart}.${sinkPart}`;
+    const group = `${jobPart}.${sinkPart}.${lineage}.epochs`;
     const markerOf = (epoch: number): GroupOffsets => ({
       group,
       member: null,
@@ -100,6 +101,8 @@ export const openTransactionalPublisher = (
             if (current === null) {
               const found = yield* takeOver;
               if (found !== null && found >= epoch) return;
+              // When the sink is opened anew it is found out again, and decided as `whenUnknown` says.
+              if (found === null && requests.length > 0) return yield* markerGone(sink, epoch, group);
             }
             yield* transact(requests, epoch);
           });
@@ -107,7 +110,9 @@ export const openTransactionalPublisher = (
           if (result._tag === "Success") return;
           const { failure } = result;
           yield* drop;
-          const isWorthIt = failure._tag === "SinkError" ? failure.retryable : mayPass(failure);
+          const isWorthIt = failure._tag === "SinkError"
+            ? failure.retryable
+            : mayPass(failure) && failure.code !== markerGoneCode;
           const pause = retryPauseMillis(failures);
           if (isWorthIt && (yield* Clock.currentTimeMillis) + pause <= until) {
             yield* Effect.sleep(pause);
@@ -165,6 +170,9 @@ export const openTransactionalPublisher = (
     };
   });
 
+/** A name as a part between dots, so that no two pairs of names make one id. */
+const partOf = (name: string): string => name.replaceAll("%", "%25").replaceAll(".", "%2E");
+
 /** What says that another producer of the same id has been opened, or that the broker has given this one up. */
 const shutOut: ReadonlySet<string> = new Set([
   "PRODUCER_FENCED",
@@ -180,6 +188,18 @@ const shutOut: ReadonlySet<string> = new Set([
 /** A producer that was shut out is done for, but as long as the claim holds the next one may succeed. */
 const shutOutMayPass = (error: KafkaError): KafkaError =>
   shutOut.has(error.code) ? new KafkaError({ message: error.message, code: error.code, retryable: true }) : error;
+
+const markerGoneCode = "MARKER_GONE";
+
+/** The outcome of an epoch was unknown, and the broker has forgotten it since. */
+const markerGone = (sink: string, epoch: number, group: string): KafkaError =>
+  new KafkaError({
+    message:
+      `Cannot publish epoch ${epoch} of sink "${sink}" as group "${group}" must say whether it is there: current ` +
+      "value is nothing",
+    code: markerGoneCode,
+    retryable: true,
+  });
 
 const tooSlow = (sink: string, epoch: number, transactionMillis: number): KafkaError =>
   new KafkaError({

@@ -63,6 +63,8 @@ export interface IngestOptions {
   readonly batchRecordsMax: number;
   /** Whether to read no more than what the sources have when they first say that this is all. */
   readonly untilCaughtUp: boolean;
+  /** Whether the first epoch has something to record before anything is read. */
+  readonly hasNews: boolean;
   /** Whether the epoch has grown so large that it must end before anything more is read. */
   readonly isFull: (recordsInEpoch: number) => boolean;
   /** The split whose turn it was when the last epoch ended. */
@@ -80,7 +82,7 @@ export const runIngest = (
   Effect.gen(function* () {
     const { context, control, readers, entries, eventTimes, exchanges } = options;
     const isBounded = readers.every((reader) => reader.source.bounded);
-    let roundsInEpoch = 0;
+    let roundsInEpoch = options.hasNews ? 1 : 0;
     let ticksInEpoch = 0;
     let recordsInEpoch = 0;
     const clock = yield* Effect.clockWith(Effect.succeed);

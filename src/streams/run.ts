@@ -22,6 +22,7 @@ import { atLeastOne, readMillis } from "../windows/millis-of.ts";
 import { acknowledgements } from "./acknowledgements.ts";
 import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
+import { beginnings } from "./beginnings.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
 import { type IngestControl, mergeRecords, runIngest } from "./ingest.ts";
 import { fingerprints, graphOf, type Job } from "./job.ts";
@@ -458,6 +459,14 @@ const runPass = (
       signal,
     };
     const progress = new Map(control?.splits.map(([source, split, one]) => [`${source}\n${split}`, one]));
+    const beginningOf = yield* beginnings(splits, (source, split) => progress.has(`${source}\n${split}`));
+    let hasBegun = false;
+    for (const { source, split } of splits) {
+      const position = beginningOf(source.name, split);
+      if (position === undefined) continue;
+      hasBegun = true;
+      progress.set(`${source.name}\n${split}`, { position, count: 0, ended: false });
+    }
     const readers = splits.map(({ source, split }, k) =>
       new SplitReader({
         split: k,
@@ -570,6 +579,7 @@ const runPass = (
       silenceLengths: assembly.silenceLengths,
       usesClock: assembly.usesClock,
       untilCaughtUp,
+      hasNews: hasBegun,
       exchanges: assembly.ingest.exchanges,
       batchRecordsMax,
       isFull: (records) => records >= epochRecordsMax || assembly.gauge.bytes >= epochBytesMax,

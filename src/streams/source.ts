@@ -101,6 +101,16 @@ export interface Source<out A, out E, out R, out S> {
   readonly lagUnit: "records" | "bytes";
   /** The stable names of the splits, in the order that breaks ties between them. */
   readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
+  /**
+   * Decides where splits begin of which nothing is recorded. It is asked at a start, before anything is read, of all of them
+   * at once, and its answers are recorded with the first epoch: so what depends on the moment, such as the end of a log, is
+   * decided once, however often the job is started. `isFirst` says that no split of the source is recorded. A split that is
+   * not in the answer begins at `null`, and so do all where there is no `begin`.
+   */
+  readonly begin?: (
+    splits: ReadonlyArray<string>,
+    isFirst: boolean,
+  ) => Effect.Effect<ReadonlyMap<string, Position>, SourceError, R>;
   /** Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. */
   readonly read: (
     split: string,

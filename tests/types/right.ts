@@ -1,6 +1,7 @@
 /** Pipelines that compile without any annotation, and what is inferred of them. */
 import { Data, Effect, Schema, Stream } from "effect";
 import { Aggregate, Flow, Job, Sink, Source, Trigger, Watermark, Window } from "@weir/streams";
+import * as Kafka from "@weir/streams/kafka";
 import { type Click, clicks, keyedClicks } from "./shared.ts";
 
 /** `true` if two types are the same, and not only assignable to one another. */
@@ -313,3 +314,52 @@ const certain = perhaps.pipe(Flow.filter((word): word is string => word !== null
 isTrue<Equal<(typeof certain)["~weir/Flow"]["value"], string>>();
 const kept = perhaps.pipe(Flow.filter((word) => word?.length === 1));
 isTrue<Equal<(typeof kept)["~weir/Flow"]["value"], string | null>>();
+
+// Topics: what is inferred of keys, values and headers, and which guarantees fit.
+const cluster = Kafka.cluster({ brokers: ["127.0.0.1:9092"] });
+const plainTopic = Flow.from(Kafka.source("plain", { cluster, topics: "t", value: Kafka.string() }));
+isTrue<Equal<ValueOf<typeof plainTopic>, Kafka.KafkaRecord<Uint8Array | null, string, ReadonlyArray<Kafka.Header>>>>();
+const topic = Flow.from(Kafka.source("topic", {
+  cluster,
+  topics: ["t", "u"],
+  key: Kafka.string(),
+  value: Kafka.nullable(Kafka.json(Schema.Struct({ n: Schema.NumberFromString }))),
+  headers: Schema.Struct({ trace: Schema.String }),
+}));
+isTrue<
+  Equal<
+    ValueOf<typeof topic>,
+    Kafka.KafkaRecord<string, { readonly n: number } | null, { readonly trace: string }>
+  >
+>();
+export const topicToTopic = Job.make({
+  name: "topics",
+  guarantee: "exactly-once",
+  flows: [
+    topic.pipe(
+      Flow.onError(Sink.memory("dead")),
+      Flow.map(({ key, value, headers }) => ({ key, value: value?.n ?? null, headers, timestamp: 5, partition: 0 })),
+      Flow.to(Kafka.sink("keyed", {
+        cluster,
+        topic: "v",
+        key: Kafka.string(),
+        value: Kafka.nullable(Kafka.json(Schema.Number)),
+      })),
+    ),
+    topic.pipe(
+      Flow.onError("fail"),
+      Flow.map(({ key }) => ({ value: key })),
+      Flow.to(Kafka.sink("keyless", { cluster, topic: "w", value: Kafka.string() })),
+    ),
+  ],
+});
+export const topicAtLeastOnce = Job.make({
+  name: "topics",
+  guarantee: "at-least-once",
+  flows: [
+    clicks.pipe(
+      Flow.map(({ user }) => ({ value: user })),
+      Flow.to(Kafka.sink("users", { cluster, topic: "v", value: Kafka.string(), transactional: false })),
+    ),
+  ],
+});

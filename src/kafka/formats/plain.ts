@@ -77,7 +77,7 @@ export function json<A, I>(schema: Schema.ConstraintCodec<A, I>): Format<A> {
   });
 }
 
-/** Text in UTF-8. */
+/** Text in UTF-8. Half a surrogate pair, which has no form in it, is an error of the job where it is written. */
 export function string(): Format<string>;
 /**
  * Text in UTF-8, by a Schema.
@@ -103,7 +103,12 @@ export function string(schema: Schema.ConstraintCodec<any, string> = Schema.Stri
       const text = textOf(bytes);
       return isPlain || text instanceof Undecodable ? text : decodeValue(text);
     },
-    encode: (value) => encoder.encode(prepare(value)),
+    encode: (value) => {
+      const text = prepare(value);
+      // In UTF-8 half a surrogate pair would become another character.
+      if (text.isWellFormed()) return encoder.encode(text);
+      throw new TypeError(`Cannot encode a value as it must have a form in UTF-8: current value is ${inWords(text)}`);
+    },
   });
 }
 

@@ -17,6 +17,16 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
   /** The stable names of the splits, in the order that breaks ties between them. */
   readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
   /**
+   * Decides where splits begin of which nothing is recorded: at a start, before anything is read, of all of them at once. It
+   * is recorded with the first epoch. `isFirst` says that no split of the source is recorded.
+   *
+   * @default {undefined} They begin at `null`.
+   */
+  readonly begin?: (
+    splits: ReadonlyArray<string>,
+    isFirst: boolean,
+  ) => Effect.Effect<ReadonlyMap<string, Position>, SourceError, R>;
+  /**
    * Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. Unless
    * `replays` says otherwise, a split read again from a position must yield the same records in the same order.
    */
@@ -113,7 +123,7 @@ export function make<
 >(
   options: SourceOptions<A, R, Rejects, Replays>,
 ): Source<A, Rejects extends false ? never : DecodeError, R, ReplayEnd<Replays>> {
-  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, committed } = options;
+  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, begin, committed } = options;
   return {
     "~weir/Source": undefined as never,
     name,
@@ -124,6 +134,7 @@ export function make<
     paced: paced ?? false,
     splits,
     read,
+    ...(begin === undefined ? {} : { begin }),
     ...(committed === undefined ? {} : { committed }),
   };
 }
