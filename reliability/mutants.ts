@@ -20,7 +20,7 @@ const likelyMillisMax = 600_000;
 const allMillisMax = 2_700_000;
 
 /** Folders that are no part of the program. */
-const left = [".git", ".weir", "node_modules", "coverage"];
+const left = [".git", ".weir", "node_modules", "coverage", "target"];
 
 /** This test notices every mutant: it looks for the texts that they replace. */
 const checkOfMutants = "tests/mutants_test.ts";

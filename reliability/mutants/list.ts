@@ -786,6 +786,165 @@ const order: ReadonlyArray<Mutant> = [
   ),
 ];
 
+const publisher = "src/kafka/transactional-publisher.ts";
+
+/** From topic to topic each result is there once, and no record is skipped. */
+const kafka: ReadonlyArray<Mutant> = [
+  mutant(
+    "kafka-marker",
+    "an epoch's number is committed in its transaction",
+    publisher,
+    ["        yield* transaction.sendOffsets(markerOf(epoch));\n", ""],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-drop",
+    "a transaction whose outcome is unknown is settled by another producer",
+    publisher,
+    ["          const { failure } = result;\n          yield* drop;\n", "          const { failure } = result;\n"],
+    "kafka/exactly_once",
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-read-back",
+    "an epoch that is there is not written again",
+    publisher,
+    ["if (found !== null && found >= epoch) return;", "if (found !== null && found > epoch) return;"],
+    "kafka/exactly_once",
+  ),
+  mutant(
+    "kafka-fence-first",
+    "the marker is read only once earlier producers are shut out",
+    publisher,
+    [
+      "      const scope = yield* Scope.fork(outer);\n      const opening",
+      "      const early = (yield* client.committed(group, markerTopic, [0])).get(0) ?? null;\n      if (early !== null) {\n" +
+      "        const scope = yield* Scope.fork(outer);\n        const opening = client.transactionalProducer({ transactionalId, timeoutMillis: transactionMillis, compression });\n" +
+      "        current = { producer: yield* Scope.provide(opening, scope), scope };\n        return early;\n      }\n" +
+      "      const scope = yield* Scope.fork(outer);\n      const opening",
+    ],
+    "kafka/sink",
+    "kafka/exactly_once",
+  ),
+  mutant(
+    "kafka-claim",
+    "an owner that has lost its claim shuts nobody out",
+    publisher,
+    ["      yield* drop;\n      yield* checkClaim;\n", "      yield* drop;\n"],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-unknown",
+    "output that the broker has forgotten is not published blindly",
+    publisher,
+    ['if (hasUnpublished && whenUnknown === "fail") {', "if (hasUnpublished && whenUnknown.length === 0) {"],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-behind",
+    "a topic that holds more than the state knows is noticed",
+    publisher,
+    ["if (marker !== null && marker > committed) {", "if (marker !== null && marker > committed + 1_000_000) {"],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-aborted",
+    "records of aborted transactions are not shown",
+    "src/kafka/visible.ts",
+    [
+      "!(batch.isTransactional && aborting.has(batch.producerId))",
+      "!(batch.isTransactional && aborting.has(batch.producerId + 1))",
+    ],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-abort-ends",
+    "records behind an abort marker are shown",
+    "src/kafka/visible.ts",
+    ['if (batch.control === "abort") aborting.delete(batch.producerId);', ""],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-behind-batch",
+    "reading goes on behind control records and what was compacted",
+    "src/kafka/partition-stream.ts",
+    ["          offsets[some.length - 1] = nextOffset;\n", ""],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-stable",
+    "a read_committed reader's end is the last stable offset",
+    "src/kafka/fetching.ts",
+    [
+      'rules.isolation === "read_committed" ? fetched.lastStableOffset : fetched.highWatermark',
+      "fetched.highWatermark",
+    ],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-paused",
+    "a partition whose feed is full is not fetched",
+    "src/kafka/partition-feed.ts",
+    ["return !this.isOver && this.#chunks.length < feedChunksMax;", "return !this.isOver;"],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-lost",
+    "records that are gone are not skipped in silence",
+    "src/kafka/partition-stream.ts",
+    ["if (isGone && skips) {", "if (isGone) {"],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-end",
+    "a bounded source ends where it ended at its first start",
+    "src/kafka/position.ts",
+    [
+      "return Effect.succeed({ offset: Number(offset), end: Number(end) });",
+      "return Effect.succeed({ offset: Number(offset), end: null });",
+    ],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-begin",
+    "where splits begin is recorded before anything is read",
+    "src/streams/run.ts",
+    ["      hasNews: hasBegun,\n", "      hasNews: hasBegun && hasBegun.valueOf() === null,\n"],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-added",
+    "partitions that came later are read from their beginning",
+    "src/kafka/source.ts",
+    ['const from = isFirst ? start : "earliest";', "const from = start;"],
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-partition",
+    "partitions are chosen before the outbox",
+    "src/kafka/sink.ts",
+    [
+      "(keyBytes === null ? turn++ % partitions : partitionOf(keyBytes, partitions));",
+      "(keyBytes === null ? turn++ % partitions : (turn++ + keyBytes.length) % partitions);",
+    ],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-size",
+    "a record that the topic does not take is refused before its epoch is committed",
+    "src/kafka/sink.ts",
+    ["      if (size > batchBytesMax) {", "      if (size > batchBytesMax * 1_000) {"],
+    "kafka/sink",
+  ),
+  mutant(
+    "kafka-request",
+    "no request holds more of a partition than a batch may have",
+    "src/kafka/outgoing.ts",
+    ["filled[partition] + bytes > batchBytesMax || ", ""],
+    "kafka/sink",
+  ),
+];
+
 /** All mutants. */
 export const mutants: ReadonlyArray<Mutant> = [
   ...fence,
@@ -802,4 +961,5 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...lateness,
   ...storage,
   ...order,
+  ...kafka,
 ];

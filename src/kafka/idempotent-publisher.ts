@@ -1,5 +1,6 @@
 /**
- * Publishing without transactions: an epoch is written by an idempotent producer, and written again as a whole after a failure.
+ * Publishing without transactions, by an idempotent producer: what it sends again is written once. Only where it is given up,
+ * as it is with its process, may a request be repeated whose outcome is unknown.
  *
  * @module
  */
@@ -8,7 +9,8 @@ import type { SinkError } from "../exactly-once/errors.ts";
 import type { SinkContext } from "../exactly-once/sink.ts";
 import type { IdempotentProducer, KafkaClient, OutgoingRecord } from "./client.ts";
 import type { KafkaError } from "./errors.ts";
-import { retrying } from "./retrying.ts";
+import { mayPass, retrying } from "./retrying.ts";
+import { shutOutMayPass } from "./shut-out.ts";
 import type { SinkRules } from "./sink.ts";
 
 /** Makes the records of epochs visible. */
@@ -51,12 +53,17 @@ export const openIdempotentPublisher = (
       publish: (_epoch, requests) =>
         Effect.andThen(
           checkClaim,
-          retrying(
-            Effect.flatMap(connect, (producer) => Effect.forEach(requests, producer.send, { discard: true })).pipe(
-              Effect.tapError(() => drop),
-            ),
-            cluster.outageMillisMax,
-          ),
-        ),
+          Effect.forEach(requests, (request) => {
+            const send = Effect.flatMap(connect, (producer) => producer.send(request));
+            const dropUnlessMayPass = (error: KafkaError): Effect.Effect<void> => mayPass(error) ? Effect.void : drop;
+            return retrying(
+              send.pipe(
+                Effect.tapError(dropUnlessMayPass),
+                Effect.mapError(shutOutMayPass),
+              ),
+              cluster.outageMillisMax,
+            );
+          }, { discard: true }),
+        ).pipe(Effect.tapError(() => drop)),
     };
   });

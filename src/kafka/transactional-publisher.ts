@@ -20,6 +20,7 @@ import type { GroupOffsets, KafkaClient, OutgoingRecord, TransactionalProducer }
 import { clientCodes, KafkaError } from "./errors.ts";
 import type { Publisher } from "./idempotent-publisher.ts";
 import { mayPass, retryPauseMillis } from "./retrying.ts";
+import { shutOutMayPass } from "./shut-out.ts";
 import type { SinkRules } from "./sink.ts";
 
 /** How often the marker is written anew, in milliseconds, lest the broker forgets it: by default it does so after a week. */
@@ -172,22 +173,6 @@ export const openTransactionalPublisher = (
 
 /** A name as a part between dots, so that no two pairs of names make one id. */
 const partOf = (name: string): string => name.replaceAll("%", "%25").replaceAll(".", "%2E");
-
-/** What says that another producer of the same id has been opened, or that the broker has given this one up. */
-const shutOut: ReadonlySet<string> = new Set([
-  "PRODUCER_FENCED",
-  "INVALID_PRODUCER_EPOCH",
-  "INVALID_PRODUCER_ID_MAPPING",
-  "INVALID_TXN_STATE",
-  "TRANSACTIONAL_ID_NOT_FOUND",
-  "UNKNOWN_PRODUCER_ID",
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "TRANSACTION_ABORTABLE",
-]);
-
-/** A producer that was shut out is done for, but as long as the claim holds the next one may succeed. */
-const shutOutMayPass = (error: KafkaError): KafkaError =>
-  shutOut.has(error.code) ? new KafkaError({ message: error.message, code: error.code, retryable: true }) : error;
 
 const markerGoneCode = "MARKER_GONE";
 

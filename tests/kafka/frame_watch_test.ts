@@ -1,7 +1,7 @@
 /** Watching the lengths in a stream of answers. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FrameWatch } from "../../src/kafka/kafkajs/frame-watch.ts";
+import { FrameWatch } from "../../src/kafka/wire/frame-watch.ts";
 
 const bytesMax = 1_000;
 

@@ -44,10 +44,10 @@ const attack = async ({ client, records, kills, epochRecords, seed }: Attack): P
         "--no-check",
         "--cached-only",
         "--allow-net=127.0.0.1",
-        `--allow-env=${kafkaEnv.join(",")}`,
-        `--allow-read=${folder}`,
+        // @platformatic/kafka lists its environment, and reads a part of itself from the cache of packages.
+        "--ignore-env",
+        "--allow-read",
         `--allow-write=${folder}`,
-        "--allow-sys=hostname",
         `${root}tests/kafka/kills/job.ts`,
         broker.brokers.join(","),
         client,
@@ -97,15 +97,6 @@ const attack = async ({ client, records, kills, epochRecords, seed }: Attack): P
   assert.deepEqual((await valuesOf(broker, "totals")).toSorted(), expectedTotals(records));
   await Deno.remove(folder, { recursive: true });
 };
-
-/** What KafkaJS reads of the environment. */
-const kafkaEnv = [
-  "NODE_ENV",
-  "KAFKAJS_NO_PARTITIONER_WARNING",
-  "KAFKAJS_LOG_LEVEL",
-  "KAFKAJS_DEBUG_PROTOCOL_BUFFERS",
-  "KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS",
-];
 
 Deno.test("100 kills over 200,000 records and two outages of the broker: every result once, by KafkaJS", {
   ignore: missing !== null,

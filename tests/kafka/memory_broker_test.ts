@@ -14,9 +14,11 @@ import { clientCodes, type KafkaError } from "../../src/kafka/errors.ts";
 import { batchBytes } from "../../src/kafka/memory/batch-bytes.ts";
 import type { BrokerRequest, RequestFate } from "../../src/kafka/memory/connection.ts";
 import { type MemoryBroker, memoryBroker, type MemoryBrokerOptions } from "../../src/kafka/memory/memory-broker.ts";
-import { murmur2, partitionOfKey } from "../../src/kafka/memory/murmur2.ts";
 import { visibleRecords } from "../../src/kafka/visible.ts";
 import { pass, settle, withTestClock } from "../timeline.ts";
+import { portContract } from "./port_contract.ts";
+
+portContract(memoryBroker(), () => ["127.0.0.1:9092"], false);
 
 const settings: ClientSettings = {
   brokers: ["127.0.0.1:9092"],
@@ -580,22 +582,6 @@ spec(
       }
     }),
 );
-
-Deno.test("murmur2 is that of the Java client", () => {
-  for (
-    const [key, hash] of [
-      ["21", -973932308],
-      ["foobar", -790332482],
-      ["a-little-bit-long-string", -985981536],
-      ["a-little-bit-longer-string", -1486304829],
-      ["lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971],
-      ["abc", 479470107],
-    ] as const
-  ) {
-    assert.equal(murmur2(utf8.encode(key)), hash, key);
-    assert.equal(partitionOfKey(utf8.encode(key), 7), (hash & 0x7fffffff) % 7);
-  }
-});
 
 interface Step {
   readonly producer: number;

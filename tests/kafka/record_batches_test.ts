@@ -4,10 +4,10 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Header, OutgoingRecord } from "../../src/kafka/client.ts";
 import { clientCodes } from "../../src/kafka/errors.ts";
-import { codecs, compress, decompress } from "../../src/kafka/kafkajs/codecs.ts";
-import { crc32c } from "../../src/kafka/kafkajs/crc32c.ts";
-import { readBatches, writeBatch } from "../../src/kafka/kafkajs/record-batches.ts";
-import { Refusal } from "../../src/kafka/kafkajs/refusal.ts";
+import { codecs, compress, decompress } from "../../src/kafka/wire/codecs.ts";
+import { crc32c } from "../../src/kafka/wire/crc32c.ts";
+import { readBatches, writeBatch } from "../../src/kafka/wire/record-batches.ts";
+import { Refusal } from "../../src/kafka/wire/refusal.ts";
 
 const bytesMax = 1_000_000;
 
@@ -25,8 +25,7 @@ const record: fc.Arbitrary<OutgoingRecord> = fc.record({
 });
 
 const writing = fc.record({
-  producerId: fc.bigInt({ min: 0n, max: 2n ** 62n }),
-  producerEpoch: fc.nat(32_767),
+  producer: fc.record({ id: fc.bigInt({ min: 0n, max: 2n ** 62n }), epoch: fc.nat(32_767) }),
   sequence: fc.nat(0x7fff_ffff),
   isTransactional: fc.boolean(),
   compression: fc.constantFrom(...codecs),
@@ -70,7 +69,7 @@ Deno.test("what is written is read", () => {
       assert.equal(batches.length, 1);
       const [batch] = batches;
       assert.equal(batch.nextOffset, offset + records.length);
-      assert.equal(batch.producerId, `${options.producerId}`);
+      assert.equal(batch.producerId, `${options.producer.id}`);
       assert.equal(batch.isTransactional, options.isTransactional);
       assert.equal(batch.control, null);
       assert.deepEqual(batch.records.map(plainly), records.map(plainly));
@@ -82,8 +81,7 @@ Deno.test("what is written is read", () => {
 Deno.test("a batch that the broker has cut off is left out", () => {
   const [one] = fc.sample(record, { numRuns: 1, seed: 1 });
   const options = {
-    producerId: 1n,
-    producerEpoch: 0,
+    producer: { id: 1n, epoch: 0 },
     sequence: 0,
     isTransactional: false,
     compression: "none",

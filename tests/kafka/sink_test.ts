@@ -681,6 +681,13 @@ for (const [step, nth] of steps) {
         for (let n = 0; n < 3; n++) broker.append("in", 0, { value: `${count++}` });
       };
       const { provider, state, open } = held(broker, step, nth, isBehind);
+      let clients = 0;
+      const shutOutBy: Array<number> = [];
+      broker.onRequest(({ api, client }) => {
+        clients = Math.max(clients, client + 1);
+        if (api === "InitProducerId") shutOutBy.push(client);
+        return "ok";
+      });
       const settings = { kv, state: "test.kv", epochInterval: "5 millis" } as const;
       await Effect.runPromise(quiet(Effect.scoped(Effect.gen(function* () {
         const old = yield* Job.start(forwarding(provider), settings);
@@ -690,6 +697,7 @@ for (const [step, nth] of steps) {
           write();
         }
         yield* waitFor(() => state.isHeld);
+        const clientsOfOld = clients;
         const restarts: Array<Job.Restart> = [];
         const young = yield* Job.start(forwarding(broker), {
           ...settings,
@@ -697,11 +705,14 @@ for (const [step, nth] of steps) {
         });
         write();
         yield* waitFor(() => broker.records("out").length >= count);
+        shutOutBy.length = 0;
         yield* open;
         const exit = yield* Effect.exit(old.await);
         assert.ok(Exit.isFailure(exit));
         const error = Cause.squash(exit.cause) as Job.JobError;
         assert.equal(error._tag, "Fenced", String(error));
+        // One that had looked at its claim before it was held up cannot know better.
+        if (step !== "InitProducerId") assert.deepEqual(shutOutBy.filter((client) => client < clientsOfOld), []);
         write();
         yield* waitFor(() => broker.records("out").length >= count);
         yield* young.stop;
@@ -711,6 +722,22 @@ for (const [step, nth] of steps) {
     });
   }
 }
+
+Deno.test("the marker is read only when earlier producers are shut out, also after a failure", async () => {
+  const broker = makeBroker();
+  const asked = new Map<number, Array<string>>();
+  let ends = 0;
+  broker.onRequest(({ api, client }) => {
+    if (api === "InitProducerId" || api === "OffsetFetch") asked.set(client, [...asked.get(client) ?? [], api]);
+    return api === "EndTxn" && ++ends % 2 === 0 ? "applied" : "ok";
+  });
+  await run(writing(broker, numbered(0, 9)), { kv: memoryKv() });
+  assert.deepEqual(valuesOf(broker), upTo(9));
+  for (const requests of asked.values()) {
+    requests.forEach((api, k) => assert.equal(api, k % 2 === 0 ? "InitProducerId" : "OffsetFetch", requests.join()));
+  }
+  assert.ok([...asked.values()].flat().length > 4);
+});
 
 Deno.test("owners that take the job from each other again and again write everything once", async () => {
   const broker = Kafka.memoryBroker({ topics: { in: 1, out: 2 } });

@@ -427,6 +427,18 @@ Deno.test("where the state says something, the start and the group have no say a
   assert.deepEqual(first.out.values(), ["a-0/1=1", "a-0/2=2", "a-0/3=3", "a-0/4=4"]);
 });
 
+Deno.test("what is available ends where a transaction is open, and so does the lag", async () => {
+  const broker = Kafka.memoryBroker({ topics: { a: 1 } });
+  broker.append("a", 0, { value: "0" });
+  await Effect.runPromise(transact(broker, "open", "a", [{ partition: 0, key: null, value: "1" }], "open"));
+  broker.append("a", 0, { value: "2" });
+  const kv = memoryKv();
+  const made = copying(texts(broker, { topics: "a" }));
+  const { metrics } = await Effect.runPromise(Job.run(made.job, { kv, mode: "available-now" }));
+  assert.deepEqual(made.out.values(), ["a-0/0=0"]);
+  assert.equal(metrics.splits[0].lag, 0);
+});
+
 Deno.test("a time before 1970 is the beginning, and a time between milliseconds is the next one", async () => {
   // -1 and -2 are no times in Kafka's protocol, but the latest and the earliest.
   const broker = Kafka.memoryBroker({ topics: { a: 1 } });

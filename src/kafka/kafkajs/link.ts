@@ -4,13 +4,17 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { Effect } from "effect";
 import { errorLine } from "../../windows/error-words.ts";
 import type { ClientSettings } from "../client.ts";
 import { clientCodes } from "../errors.ts";
-import { FrameWatch } from "./frame-watch.ts";
+import { type Address, addressOf } from "../wire/address.ts";
+import { FrameWatch } from "../wire/frame-watch.ts";
+import { malformed, Refusal, refused, tooOld } from "../wire/refusal.ts";
+import { certificatesOf, serverNameOf } from "../wire/tls.ts";
+import { refusalOf } from "./failures.ts";
 import type {
   ApiVersions,
   Connection,
@@ -20,22 +24,6 @@ import type {
   LibrarySocket,
   RequestName,
 } from "./library.ts";
-import { malformed, notABroker, Refusal, refusalOf, refused, silent, tooLarge } from "./refusal.ts";
-
-/** Where a broker is. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** An address as text. */
-export const addressText = ({ host, port }: Address): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
-
-/** The address in a text such as `127.0.0.1:9092` or `[::1]:9092`. */
-export const addressOf = (text: string): Address => {
-  const colon = text.lastIndexOf(":");
-  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(colon + 1)) };
-};
 
 /** What a broker is asked. */
 export interface Ask<A> {
@@ -61,7 +49,6 @@ const keepAliveMillis = 60_000;
 
 /** A connection to one broker. It is opened once; when anything fails it is closed for good. */
 export class Link {
-  readonly address: string;
   readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #connection: Connection;
@@ -73,17 +60,17 @@ export class Link {
   #hasClosed = false;
   #broken: Refusal | null = null;
 
-  private constructor(library: Library, settings: ClientSettings, address: Address) {
+  private constructor(library: Library, settings: ClientSettings, readonly address: string) {
     const { sasl } = settings;
-    this.address = addressText(address);
+    const at = addressOf(address);
     this.#library = library;
     this.#settings = settings;
     this.#connection = new library.Connection({
-      ...address,
+      ...at,
       clientId: settings.clientId,
       logger: quiet,
       sasl: sasl === null ? null : { ...sasl },
-      socketFactory: ({ onConnect }) => this.#socketTo(address, onConnect),
+      socketFactory: ({ onConnect }) => this.#socketTo(at, onConnect),
       connectionTimeout: settings.connectMillisMax,
       requestTimeout: settings.requestMillisMax,
       enforceRequestTimeout: true,
@@ -97,11 +84,14 @@ export class Link {
   }
 
   /** A connection that is not open yet. */
-  static make(library: Library, settings: ClientSettings, address: Address): Effect.Effect<Link, Refusal> {
+  static make(library: Library, settings: ClientSettings, address: string): Effect.Effect<Link, Refusal> {
     return Effect.try({
       try: () => new Link(library, settings, address),
-      // Where it may not read its variables of the environment, the library throws.
-      catch: (error) => new Refusal(clientCodes.client, "KafkaJS must be able to begin", errorLine(error)),
+      catch: (error) =>
+        error instanceof Refusal
+          ? error
+          // Where it may not read its variables of the environment, the library throws.
+          : new Refusal(clientCodes.client, "KafkaJS must be able to begin", errorLine(error)),
     });
   }
 
@@ -125,13 +115,7 @@ export class Link {
       await connection.authenticate();
       this.#hasSignedIn = true;
     };
-    const { connectMillisMax } = this.#settings;
-    return this.#attempt(opening).pipe(
-      Effect.timeoutOrElse({
-        duration: connectMillisMax,
-        orElse: () => Effect.andThen(this.close, Effect.fail(silent(this.address, connectMillisMax))),
-      }),
-    );
+    return this.#attempt(opening);
   }
 
   /** Asks the broker for something. */
@@ -144,7 +128,9 @@ export class Link {
 
   async #send<A>({ name, version, options = {}, body, decode, waitMillis = 0 }: Ask<A>): Promise<A> {
     const range = this.#versions[this.#library.apiKeys[name]];
-    if (range === undefined || version < range.minVersion || version > range.maxVersion) throw refused(35);
+    if (range === undefined || version < range.minVersion || version > range.maxVersion) {
+      throw tooOld(name, version, range === undefined ? null : [range.minVersion, range.maxVersion]);
+    }
     const { protocol, versions } = this.#library.requests[name];
     const known = Math.max(...versions.map(Number));
     const { request, response } = protocol({ version: Math.min(version, known) })(options);
@@ -176,7 +162,6 @@ export class Link {
         this.#broken ?? refusalOf(error, {
           address: this.address,
           requestMillisMax: this.#settings.requestMillisMax,
-          secret: this.#settings.sasl?.password ?? null,
           hasEnded: this.#hasClosed,
         }),
     }).pipe(Effect.onError(() => this.close));
@@ -197,14 +182,12 @@ export class Link {
 
   #socketTo({ host, port }: Address, onConnect: () => void): LibrarySocket {
     const { tls, responseBytesMax } = this.#settings;
+    const servername = tls === null ? undefined : serverNameOf(tls, host);
     const socket = tls === null ? connectPlain({ host, port }, onConnect) : connectTls({
       host,
       port,
-      rejectUnauthorized: true,
-      ...(tls.serverName !== null ? { servername: tls.serverName } : isIP(host) ? {} : { servername: host }),
-      ...(tls.ca === null ? {} : { ca: tls.ca }),
-      ...(tls.cert === null ? {} : { cert: tls.cert }),
-      ...(tls.key === null ? {} : { key: tls.key }),
+      ...certificatesOf(tls),
+      ...(servername === undefined ? {} : { servername }),
     }, onConnect);
     this.#socket = socket;
     socket.setKeepAlive(true, keepAliveMillis);
@@ -215,7 +198,7 @@ export class Link {
       if (this.#broken !== null) return;
       try {
         const length = watch.see(bytes);
-        if (length !== null) throw this.#noAnswer(length);
+        if (length !== null) throw watch.refusalOf(length, this.address, this.#isKnown);
         listener(bytes);
       } catch (error) {
         this.#broken = error instanceof Refusal ? error : malformed(errorLine(error));
@@ -228,14 +211,6 @@ export class Link {
       end: () => socket.end(),
       unref: () => socket.unref(),
     };
-  }
-
-  /** What is wrong with an answer of a length that none can have. */
-  #noAnswer(length: number): Refusal {
-    const { responseBytesMax } = this.#settings;
-    const current = `an answer of ${length} bytes (${this.address})`;
-    if (!this.#isKnown) return notABroker(current);
-    return length > responseBytesMax ? tooLarge("an answer", responseBytesMax, current) : malformed(current);
   }
 }
 

@@ -1,32 +1,19 @@
 /**
  * The default adapter of the client port: KafkaJS for connections, signing in and requests, and records read and written here.
  *
- * It needs Kafka 2.5 or newer.
- *
  * @module
  */
 import { Effect } from "effect";
 import type { KafkaClientProvider } from "../client.ts";
-import { clientCodes, KafkaError } from "../errors.ts";
-import { errorLine } from "../../windows/error-words.ts";
-import { Brokers } from "./brokers.ts";
-import { makeClient } from "./client.ts";
+import { providerOf } from "../wire/provider.ts";
 import { loadLibrary } from "./library.ts";
+import { Link } from "./link.ts";
+import { requestsOver } from "./requests.ts";
 
-/** KafkaJS. */
-export const kafkajs: KafkaClientProvider = {
+/** Speaks Kafka's protocol by `npm:kafkajs`, to brokers of Kafka 2.5 and later. */
+export const kafkajs: KafkaClientProvider = providerOf({
   name: "KafkaJS",
-  open: (settings) =>
-    Effect.gen(function* () {
-      const library = yield* Effect.tryPromise({
-        try: loadLibrary,
-        catch: (error) =>
-          new KafkaError({
-            message: `Cannot open a client of Kafka as KafkaJS must be there: current value is ${errorLine(error)}`,
-            code: clientCodes.client,
-            retryable: false,
-          }),
-      });
-      return makeClient(library, settings, yield* Brokers.make(library, settings));
-    }),
-};
+  load: loadLibrary,
+  connect: (library, settings) => (address) =>
+    Effect.map(Link.make(library, settings, address), (link) => requestsOver(link, settings)),
+});

@@ -4,29 +4,22 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { varintBytesSize, varintSize } from "../wire/byte-writer.ts";
 import type { NewRecord } from "./partition-log.ts";
 
 /** What stands in front of the records of a batch, in bytes. */
 const overheadBytes = 61;
 
-/** How many bytes a whole number has in zigzag coding, seven bits a byte. */
-const varintBytes = (value: number): number => {
-  let rest = value < 0 ? -2 * value - 1 : 2 * value;
-  let bytes = 1;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
-  return bytes;
-};
-
-const lengthAndBytes = (length: number | undefined): number => varintBytes(length ?? -1) + (length ?? 0);
-
 /** How many bytes a batch has. */
 export const batchBytes = (records: ReadonlyArray<NewRecord>): number =>
   records.reduce((total, { timestamp, key, value, headers }, k) => {
-    const body = 1 + varintBytes(timestamp - records[0].timestamp) + varintBytes(k) +
-      lengthAndBytes(key?.byteLength) + lengthAndBytes(value?.byteLength) + varintBytes(headers.length) +
+    const body = 1 + varintSize(timestamp - records[0].timestamp) + varintSize(k) +
+      varintBytesSize(key?.byteLength ?? null) + varintBytesSize(value?.byteLength ?? null) +
+      varintSize(headers.length) +
       headers.reduce(
-        (sum, [name, bytes]) => sum + lengthAndBytes(Buffer.byteLength(name)) + lengthAndBytes(bytes?.byteLength),
+        (sum, [name, bytes]) =>
+          sum + varintBytesSize(Buffer.byteLength(name)) + varintBytesSize(bytes?.byteLength ?? null),
         0,
       );
-    return total + lengthAndBytes(body);
+    return total + varintBytesSize(body);
   }, overheadBytes);

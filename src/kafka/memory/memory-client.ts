@@ -5,10 +5,10 @@
  */
 import { Effect, type Scope } from "effect";
 import type { ClientSettings, KafkaClient } from "../client.ts";
+import { partitionOf } from "../wire/murmur2.ts";
 import { type BrokerState, openConnection } from "./connection.ts";
 import { memoryFetcher } from "./memory-fetcher.ts";
 import { memoryIdempotentProducer, memoryTransactionalProducer } from "./memory-producers.ts";
-import { partitionOfKey } from "./murmur2.ts";
 
 /** Opens a client. `client` is its number. */
 export const openMemoryClient = (
@@ -44,7 +44,7 @@ export const openMemoryClient = (
         for (const { topic, partition } of offsets) topics.log(topic, partition);
         groups.commit(group, offsets);
       }),
-    partitionOf: partitionOfKey,
+    partitionOf,
     fetcher: Effect.map(connect, (connection) => memoryFetcher(state, connection, settings)),
     transactionalProducer: ({ transactionalId, timeoutMillis }) =>
       Effect.flatMap(

@@ -4,46 +4,27 @@
  * @module
  */
 import { Effect } from "effect";
-import type { IdempotentProducer, KafkaTransaction, OutgoingRecord, TransactionalProducer } from "../client.ts";
-import { clientCodes, KafkaError } from "../errors.ts";
-import { brokerError } from "./broker-error.ts";
+import type { IdempotentProducer, KafkaTransaction, TransactionalProducer } from "../client.ts";
+import { KafkaError } from "../errors.ts";
+import { type Part, partsOf, placeOf } from "../wire/parts.ts";
+import { guardedProducer } from "../wire/transaction-guard.ts";
 import type { BrokerState, Connection } from "./connection.ts";
 import type { Author, Outcome } from "./partition-log.ts";
 import type { Topics } from "./topics.ts";
 import type { ProducerSession } from "./transactions.ts";
 
-interface PartitionShare {
-  readonly name: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: Array<OutgoingRecord>;
-}
-
-/** Records by partition, in the order in which partitions occur. */
-const byPartition = (records: ReadonlyArray<OutgoingRecord>): ReadonlyArray<PartitionShare> => {
-  const shares = new Map<string, PartitionShare>();
-  for (const record of records) {
-    const { topic, partition } = record;
-    const name = `${topic}-${partition}`;
-    const share = shares.get(name);
-    if (share === undefined) shares.set(name, { name, topic, partition, records: [record] });
-    else share.records.push(record);
-  }
-  return [...shares.values()];
-};
-
 /** Writes a batch to each partition. What one of them refuses does not keep the others from being written. */
 const produce = (
   topics: Topics,
-  shares: ReadonlyArray<PartitionShare>,
+  parts: ReadonlyArray<Part>,
   author: Author,
-  check: (share: PartitionShare) => void = () => {},
+  check: (part: Part) => void = () => {},
 ): void => {
   let refusal: KafkaError | null = null;
-  for (const share of shares) {
+  for (const part of parts) {
     try {
-      check(share);
-      topics.append(share.topic, share.partition, share.records, author);
+      check(part);
+      topics.append(part.topic, part.partition, part.records, author);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       refusal ??= error;
@@ -61,33 +42,8 @@ export const memoryIdempotentProducer = (
     send: (records) =>
       records.length === 0
         ? Effect.void
-        : ask("Produce", () => produce(topics, byPartition(records), { producerId, isTransactional: false })),
+        : ask("Produce", () => produce(topics, partsOf(records), { producerId, isTransactional: false })),
   }));
-
-/** Lets one thing happen at a time: it is taken until it is given back, and for ever by what fails. */
-class Turn {
-  #isFree = true;
-  readonly #transactionalId: string;
-
-  constructor(transactionalId: string) {
-    this.#transactionalId = transactionalId;
-  }
-
-  /** Does something, if it is free. It is taken from then on. */
-  take<A>(what: Effect.Effect<A, KafkaError>): Effect.Effect<A, KafkaError> {
-    return Effect.suspend(() => {
-      if (!this.#isFree) {
-        const rule = "something is at work, has ended the transaction, or has failed";
-        return Effect.fail(brokerError(clientCodes.client, `go on as ${this.#transactionalId} as ${rule}`));
-      }
-      this.#isFree = false;
-      return what;
-    });
-  }
-
-  /** Makes it free. */
-  readonly giveBack: Effect.Effect<void> = Effect.sync(() => void (this.#isFree = true));
-}
 
 /** Opens a producer in transactions. */
 export const memoryTransactionalProducer = (
@@ -98,52 +54,41 @@ export const memoryTransactionalProducer = (
 ): Effect.Effect<TransactionalProducer, KafkaError> =>
   Effect.map(
     connection.ask("InitProducerId", () => state.transactions.initialise(transactionalId, timeoutMillis)),
-    (session) => {
-      const turn = new Turn(transactionalId);
-      return { begin: turn.take(Effect.sync(() => openTransaction(state, connection, session, turn))) };
-    },
+    (session) => guardedProducer(transactionalId, () => openTransaction(state, connection, session)),
   );
 
 const openTransaction = (
   { topics, transactions }: BrokerState,
   { ask }: Connection,
   session: ProducerSession,
-  producerTurn: Turn,
 ): KafkaTransaction => {
-  const turn = new Turn(session.transactionalId);
   const author: Author = { producerId: session.producerId, isTransactional: true };
   const added = new Set<string>();
   let isBegun = false;
 
-  const step = (what: () => Generator<Effect.Effect<void, KafkaError>, void>): Effect.Effect<void, KafkaError> =>
-    turn.take(Effect.andThen(Effect.gen(what), turn.giveBack));
-
   const end = (outcome: Outcome): Effect.Effect<void, KafkaError> =>
-    turn.take(Effect.gen(function* () {
-      // The broker does not know of a transaction that takes part in nothing.
-      if (isBegun) yield* ask("EndTxn", () => transactions.end(session, outcome));
-      yield* producerTurn.giveBack;
-    }));
+    // The broker does not know of a transaction that takes part in nothing.
+    Effect.suspend(() => isBegun ? ask("EndTxn", () => transactions.end(session, outcome)) : Effect.void);
 
   return {
     send: (records) =>
-      step(function* () {
-        const shares = byPartition(records);
-        if (shares.length === 0) return;
+      Effect.gen(function* () {
+        const parts = partsOf(records);
+        if (parts.length === 0) return;
         isBegun = true;
-        if (!shares.every(({ name }) => added.has(name))) {
+        if (!parts.every((part) => added.has(placeOf(part)))) {
           yield* ask("AddPartitionsToTxn", () =>
-            transactions.addLogs(session, shares.map(({ topic, partition }) => topics.log(topic, partition))));
-          for (const { name } of shares) {
-            added.add(name);
+            transactions.addLogs(session, parts.map(({ topic, partition }) => topics.log(topic, partition))));
+          for (const part of parts) {
+            added.add(placeOf(part));
           }
         }
         yield* ask("Produce", () =>
-          produce(topics, shares, author, ({ topic, partition }) =>
+          produce(topics, parts, author, ({ topic, partition }) =>
             transactions.checkWrite(session, topics.log(topic, partition))));
       }),
     sendOffsets: (offsets) =>
-      step(function* () {
+      Effect.gen(function* () {
         isBegun = true;
         yield* ask("AddOffsetsToTxn", () => transactions.addGroup(session, offsets.group));
         yield* ask("TxnOffsetCommit", () => {

@@ -1,90 +1,50 @@
 /**
- * What the library says went wrong, as a {@link KafkaError}.
+ * What @platformatic/kafka says went wrong.
  *
  * @module
  */
 import { errorLine } from "../../windows/error-words.ts";
-import { clientCodes, KafkaError } from "../errors.ts";
-import { Refusal } from "../kafkajs/refusal.ts";
-import { protocolError } from "../protocol-errors.ts";
-import { codes } from "./codes.ts";
+import { clientCodes } from "../errors.ts";
+import { notLetIn, Refusal, refused, silent, unreachable } from "../wire/refusal.ts";
 import type { Library } from "./library.ts";
 
-/** Turns what was thrown into an error of ours, for one client. */
-export interface Failures {
-  /**
-   * What came of a request. `action` reads as in "Cannot ⟨action⟩ at 127.0.0.1:9092 as …", and `at` is the broker or brokers.
-   */
-  readonly of: (action: string, at: string, cause: unknown) => KafkaError;
-  /** An error of Kafka's protocol, by its number. */
-  readonly ofCode: (action: string, at: string, code: number, words?: string) => KafkaError;
+/** The number of an error that says nothing more. */
+const unknownServerError = -1;
+
+/** Who wants to know what an error of the library means. */
+interface Asked {
+  readonly address: string;
+  readonly requestMillisMax: number;
 }
 
-/** Makes the errors of a client. None of them holds any of its secrets, or what the library has thrown. */
-export const failuresOf = (
-  library: Library,
-  secrets: ReadonlyArray<string>,
-  requestMillisMax: number,
-): Failures => {
-  const scrubbed = (text: string): string => secrets.reduce((words, secret) => words.replaceAll(secret, "…"), text);
-  const error = (action: string, at: string, code: string, retryable: boolean, rule: string, current: string) =>
-    new KafkaError({
-      message: `Cannot ${action} at ${at} as ${rule}: current value is ${scrubbed(current)}`,
-      code,
-      retryable,
-    });
-  const ofCode: Failures["ofCode"] = (action, at, code, words) => {
-    const { name, retryable } = protocolError(code);
-    return error(action, at, name, retryable, "the broker must accept it", words ? `${name} (${words})` : name);
-  };
-  return {
-    ofCode,
-    of: (action, at, cause) => {
-      const causes = chainOf(cause);
-      const refusal = causes.find((one) => one instanceof Refusal);
-      if (refusal !== undefined) {
-        return error(action, at, refusal.code, refusal.retryable, refusal.rule, refusal.current);
-      }
-      const protocol = causes.flatMap((one) =>
-        one instanceof library.ProtocolError ? [one as unknown as ProtocolCause] : []
-      );
-      // A record that is refused has no number of its own; its partition has.
-      const named = protocol.find(({ apiCode }) => apiCode !== codes.unknownServerError) ?? protocol.at(0);
-      if (named !== undefined) return ofCode(action, at, named.apiCode, named.serverErrorMessage ?? undefined);
-      const last = causes.at(-1);
-      const words = codeOf(last) ?? errorLine(last);
-      const isOfNetwork = (one: unknown): boolean =>
-        one instanceof library.NetworkError || one instanceof library.TimeoutError;
-      const signingIn = causes.findIndex((one) => one instanceof library.AuthenticationError);
-      // A connection that breaks while it signs in has not been refused.
-      if (signingIn !== -1 && !causes.slice(signingIn).some(isOfNetwork)) {
-        return error(
-          action,
-          at,
-          protocolError(codes.saslAuthenticationFailed).name,
-          false,
-          "the broker must let us in",
-          words,
-        );
-      }
-      if (causes.some((one) => certificatePattern.test(errorLine(one)))) {
-        return error(action, at, clientCodes.noConnection, false, "the certificates must be accepted", errorLine(last));
-      }
-      if (cause instanceof library.TimeoutError && /^Request/.test(cause.message)) {
-        const rule = `the broker must answer within ${requestMillisMax} ms`;
-        return error(action, at, clientCodes.timedOut, true, rule, "no answer");
-      }
-      if (causes.some(isOfNetwork)) {
-        const mayPass = !(last instanceof Deno.errors.NotCapable) && words !== "EPERM";
-        return error(action, at, clientCodes.noConnection, mayPass, "a broker must be reachable", words);
-      }
-      return error(action, at, clientCodes.client, false, "the client must be able to", errorLine(cause));
-    },
-  };
+/** What an error of the library means. */
+export const refusalOf = (library: Library, error: unknown, { address, requestMillisMax }: Asked): Refusal => {
+  const causes = chainOf(error);
+  const refusal = causes.find((one) => one instanceof Refusal);
+  if (refusal !== undefined) return refusal;
+  const protocol = causes.flatMap((one) =>
+    one instanceof library.ProtocolError ? [one as unknown as ProtocolCause] : []
+  );
+  // A record that is refused has no number of its own; its partition has.
+  const named = protocol.find(({ apiCode }) => apiCode !== unknownServerError) ?? protocol.at(0);
+  if (named !== undefined) return refused(named.apiCode, named.serverErrorMessage);
+  const last = causes.at(-1);
+  const words = codeOf(last) ?? errorLine(last);
+  const isOfNetwork = (one: unknown): boolean =>
+    one instanceof library.NetworkError || one instanceof library.TimeoutError;
+  const signingIn = causes.findIndex((one) => one instanceof library.AuthenticationError);
+  // A connection that breaks while it signs in has not been refused.
+  if (signingIn !== -1 && !causes.slice(signingIn).some(isOfNetwork)) {
+    return notLetIn("SASL_AUTHENTICATION_FAILED", words);
+  }
+  if (error instanceof library.TimeoutError && /^Request/.test(error.message)) return silent(address, requestMillisMax);
+  if (causes.some(isOfNetwork)) {
+    // Node gives a code for what is wrong with a certificate, too, but not always.
+    const certificate = causes.map(errorLine).find((line) => /certificate/i.test(line));
+    return unreachable(address, certificate ?? words);
+  }
+  return new Refusal(clientCodes.client, "@platformatic/kafka must succeed", errorLine(error));
 };
-
-/** Words about certificates, by OpenSSL and by Rustls. */
-const certificatePattern = /certificate|self.signed|TLS handshake/i;
 
 /** What matters of the library's ProtocolError, whose type does not tell it. */
 interface ProtocolCause {

@@ -65,7 +65,7 @@ const readChunk = (chunk: Uint8Array, output: Output): void => {
 
 /** Compresses bytes, in the frames of snappy-java. */
 export const snappyCompress = (bytes: Uint8Array): Uint8Array => {
-  const writer = new ByteWriter().raw(Uint8Array.from(frameHead));
+  const writer = new ByteWriter(bytes.length >>> 1).raw(Uint8Array.from(frameHead));
   for (let at = 0; at < bytes.length; at += chunkBytesMax) {
     const chunk = writeChunk(bytes.subarray(at, at + chunkBytesMax));
     writer.int32(chunk.length).raw(chunk);
@@ -74,7 +74,7 @@ export const snappyCompress = (bytes: Uint8Array): Uint8Array => {
 };
 
 const writeChunk = (bytes: Uint8Array): Uint8Array => {
-  const writer = new ByteWriter().uvarint(bytes.length);
+  const writer = new ByteWriter(bytes.length).uvarint(bytes.length);
   const literals = (from: number, to: number): void => {
     const less = to - from - 1;
     if (less < 0) return;

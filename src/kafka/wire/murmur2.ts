@@ -1,12 +1,13 @@
 /**
- * The hash by which the Java client chooses partitions.
+ * Murmur2 as Kafka's Java client computes it, which chooses the partition of a key.
  *
- * KafkaJS has it, too, but in BigInts that grow with the key: a key of 100 kB takes it most of a second.
+ * The function is Austin Appleby's MurmurHash2 for 32 bits, in the public domain, with the seed of that client. KafkaJS has it,
+ * too, but in BigInts that grow with the key: a key of 100 kB takes it most of a second.
  *
  * @module
  */
 
-/** murmur2 of some bytes, with the seed of Kafka. */
+/** The hash of some bytes, as a signed integer of 32 bits. */
 export const murmur2 = (bytes: Uint8Array): number => {
   const mixer = 0x5bd1e995;
   const { length } = bytes;

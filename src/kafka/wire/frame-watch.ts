@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { malformed, notABroker, notEncrypted, type Refusal, tooLarge } from "./refusal.ts";
 
 /** The number of the request that is answered, with which every answer begins. */
 const answerBytesMin = 4;
+
+/** How an alert and a handshake of TLS 1.x begin, where they are read as the length of an answer. */
+const tlsHeads = [0x150303, 0x160303];
 
 /** Watches a stream of answers, each of which has its length before it in four bytes. */
 export class FrameWatch {
@@ -35,5 +39,12 @@ export class FrameWatch {
       this.#lengthBytes = 0;
     }
     return null;
+  }
+
+  /** What is wrong with an answer of a length that none may have, from what is known to be a broker or not. */
+  refusalOf(length: number, address: string, isBroker: boolean): Refusal {
+    const current = `an answer of ${length} bytes (${address})`;
+    if (isBroker) return length > this.bytesMax ? tooLarge("an answer", this.bytesMax, current) : malformed(current);
+    return tlsHeads.includes(length >>> 8) ? notEncrypted(address) : notABroker(current);
   }
 }

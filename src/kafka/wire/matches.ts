@@ -7,8 +7,8 @@
 /** The least bytes that are worth a reference. */
 const matchBytesMin = 4;
 
-/** How many places are remembered, as a power of two. */
-const placesBits = 14;
+/** How many places are remembered at most, as a power of two: of few bytes there are fewer, as forgetting takes its time. */
+const placesBitsMax = 14;
 
 /** After how many places without a match, as a power of two, the search goes one byte faster. */
 const patienceBits = 6;
@@ -32,13 +32,14 @@ export const findMatches = (
   { backMax, lastBytes, beginsBefore }: MatchRules,
   onMatch: OnMatch,
 ): number => {
-  const places = new Int32Array(1 << placesBits).fill(-1);
+  const shift = Math.max(32 - placesBitsMax, Math.min(31, Math.clz32(bytes.length)));
+  const places = new Int32Array(2 ** (32 - shift)).fill(-1);
   const end = bytes.length - lastBytes;
   const last = Math.min(bytes.length - beginsBefore, end - matchBytesMin);
   let from = 0;
   let misses = 0;
   for (let at = 0; at <= last;) {
-    const place = Math.imul(wordAt(bytes, at), 0x9e3779b1) >>> (32 - placesBits);
+    const place = Math.imul(wordAt(bytes, at), 0x9e3779b1) >>> shift;
     const before = places[place];
     places[place] = at;
     if (before === -1 || at - before > backMax || wordAt(bytes, before) !== wordAt(bytes, at)) {

@@ -71,7 +71,7 @@ const readBlock = (block: Uint8Array, output: Output): void => {
 
 /** Compresses bytes into a frame. */
 export const lz4Compress = (bytes: Uint8Array): Uint8Array => {
-  const writer = new ByteWriter().raw(Uint8Array.from(frameHead));
+  const writer = new ByteWriter(bytes.length >>> 1).raw(Uint8Array.from(frameHead));
   for (let at = 0; at < bytes.length; at += blockBytesMax) {
     const block = bytes.subarray(at, at + blockBytesMax);
     const packed = writeBlock(block);
@@ -88,7 +88,7 @@ const writeInt32 = (writer: ByteWriter, value: number): void => {
 };
 
 const writeBlock = (block: Uint8Array): Uint8Array => {
-  const writer = new ByteWriter();
+  const writer = new ByteWriter(block.length);
   const rest = (length: number): void => {
     if (length < 15) return;
     for (length -= 15; length >= 255; length -= 255) writer.uint8(255);

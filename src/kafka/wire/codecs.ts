@@ -1,7 +1,7 @@
 /**
  * How records are compressed on the log: all that Kafka knows, and none makes more bytes than it may.
  *
- * KafkaJS has only gzip, without a bound, and a registry that all of a process share.
+ * KafkaJS has only gzip, without a bound, and a registry that all of a process share; @platformatic/kafka has no bounds.
  *
  * @module
  */
