@@ -517,7 +517,7 @@ Deno.test("what a call throws begins with the line of the test that made the cal
   ) {
     const { stack } = thrownBy(call);
     const [frame] = stack!.split("\n").filter((line) => /^ +at /.test(line));
-    assert.match(frame, /testing_harness_test\.ts/, stack);
+    assert.match(frame, /testing_harness_test\.ts/, String(stack));
   }
   const error = thrownBy((harness) => harness.push(words, ["bad"]));
   assert.equal((error as { _tag?: string })._tag, "UserCodeError");

@@ -126,7 +126,7 @@ export const sourceDefaults = {
  * ```ts
  * import assert from "node:assert/strict";
  * import { Effect } from "effect";
- * import type * as Schema from "@effect/schema";
+ * import * as Schema from "@effect/schema";
  * import { Flow, Job, Sink } from "@weir/streams";
  * import * as Kafka from "@weir/streams/kafka";
  *
