@@ -22,7 +22,7 @@
  * - `--latency`: how long results take at a rate, for the first of the sizes
  * - `--rate=N`: at how many records a second, else half of what the slowest of those who are timed takes
  * - `--epochs=1000,100`: with which epochs, in milliseconds
- * - `--seconds=20`: for how long, behind five that do not count
+ * - `--seconds=30`: for how long, behind five that do not count. A second has about one window, whose rows come together
  * - `--idle`: what an idle job takes of a core, and how many requests it sends; `--idle-seconds=10`: over how long
  * - `--plot=PATH`: draws rates and latencies
  * - `--json`: a last line with everything in JSON
@@ -62,7 +62,7 @@ const { values } = parseArgs({
     latency: { type: "boolean", default: false },
     rate: { type: "string" },
     epochs: { type: "string", default: "1000,100" },
-    seconds: { type: "string", default: "20" },
+    seconds: { type: "string", default: "30" },
     idle: { type: "boolean", default: false },
     "idle-seconds": { type: "string", default: "10" },
     plot: { type: "string", default: "none" },
@@ -256,10 +256,9 @@ say("From the record that lets a window close to the row that a reader sees, in 
 say("Jobs without news", idleTable(idle));
 console.log(
   `\nDeno ${Deno.version.deno} (V8 ${Deno.version.v8})${[...versions].map((one) => `; ${one}`).join("")}\n` +
-    `${
-      externalBrokers() === null ? "One broker on this machine" : "Brokers of somebody else"
-    }, epochs and commits each ` +
-    `${epochMillis} ms, medians of ${rounds} rounds, ${navigator.hardwareConcurrency} cores`,
+    `${externalBrokers() === null ? "One broker on this machine" : "Brokers of somebody else"}, ` +
+    `${navigator.hardwareConcurrency} cores` +
+    (rounds === 0 ? "" : `; epochs and commits each ${epochMillis} ms, medians of ${rounds} rounds`),
 );
 if (values.plot !== "none") await Deno.writeTextFile(values.plot, drawn(reports, latencies, cores));
 if (values.json) {

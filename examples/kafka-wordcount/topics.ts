@@ -59,7 +59,9 @@ export const connect = async (): Promise<Topics> => {
   return {
     create: async (topic, numPartitions) => {
       if ((await admin.listTopics()).includes(topic)) return;
-      await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+      // KafkaJS would wait for leaders, too, but takes it for the last word if the broker does not know the topic yet.
+      await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false });
+      while (!(await admin.listTopics()).includes(topic)) await new Promise((done) => setTimeout(done, 50));
     },
     isEmpty: async (topic) => (await admin.fetchTopicOffsets(topic)).every(({ low, high }) => low === high),
     write: async (topic, messages) => {

@@ -16,7 +16,7 @@ export interface Codec<in out A> {
   readonly load?: (bytes: ReadonlyArray<Uint8Array | null>) => Effect.Effect<void, KafkaError>;
   /** The value of some bytes (`null`: the record has none), or why there is none. It does not throw. */
   readonly decode: (bytes: Uint8Array | null) => A | Undecodable;
-  /** The bytes of a value. What it throws is an error of the job with the record's coordinates. */
+  /** The bytes of a value, which are copied at once. What it throws is an error of the job with the record's coordinates. */
   readonly encode: (value: A) => Uint8Array | null;
 }
 

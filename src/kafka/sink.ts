@@ -14,6 +14,7 @@ import { KafkaError } from "./errors.ts";
 import type { Codec, Format } from "./format.ts";
 import { type Chunking, chunksOf, recordBytes } from "./outgoing.ts";
 import { openIdempotentPublisher } from "./idempotent-publisher.ts";
+import { packRow, unpackRow } from "./packed-row.ts";
 import { openTransactionalPublisher } from "./transactional-publisher.ts";
 
 /** Headers of a record that is to be written: in order, or an object. Texts are UTF-8. */
@@ -115,15 +116,6 @@ export const sinkDefaults = {
 /** How a sink of a kind ends a flow. */
 export type KafkaSinkEnd<T extends boolean> = T extends true ? Transactional : AppendOnly;
 
-/** What is stored of a record until it is published: -1 is any partition, and a timestamp of `null` is the time of writing. */
-type Row = readonly [
-  partition: number,
-  timestamp: number | null,
-  key: Uint8Array | null,
-  value: Uint8Array | null,
-  headers: ReadonlyArray<Header>,
-];
-
 /** What is known of the topic once the sink is open. */
 interface Opened<K, V> {
   readonly key: Codec<K> | null;
@@ -210,7 +202,7 @@ const makeSink = <K, V>(
   const codecOf = <A>(codec: Codec<A> | null | undefined, format: Format<A>): Codec<A> =>
     codec ?? format.codec ?? refuse("its sink must be open", `format "${format.name}"`);
 
-  const encode = (message: KeyedMessage<K, V>): Row => {
+  const encode = (message: KeyedMessage<K, V>): string => {
     const keyBytes = key === null ? null : codecOf(opened?.key, key).encode(message.key);
     const valueBytes = codecOf(opened?.value, value).encode(message.value);
     const headers = headersOf(message.headers);
@@ -233,10 +225,10 @@ const makeSink = <K, V>(
     } else if (message.partition !== undefined) {
       partition = message.partition;
     }
-    return [partition, timestamp, keyBytes, valueBytes, headers];
+    return packRow({ partition, timestamp, key: keyBytes, value: valueBytes, headers });
   };
 
-  const open = (context: SinkContext): Effect.Effect<SinkWriter<Row>, SinkOpenError, Scope.Scope> =>
+  const open = (context: SinkContext): Effect.Effect<SinkWriter<string>, SinkOpenError, Scope.Scope> =>
     Effect.gen(function* () {
       const client = yield* cluster.open;
       const partitions = (yield* client.topics([topic])).get(topic)?.partitions;
@@ -265,17 +257,20 @@ const makeSink = <K, V>(
         publish: ({ epoch, rows }) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             let turn = 0;
-            const records = rows.map(([partition, timestamp, key, value, headers]): OutgoingRecord => ({
-              topic,
-              partition: partition === -1 ? turn++ % partitions : partition,
-              timestamp: timestamp ?? now,
-              key,
-              value,
-              headers,
-            }));
+            const records = rows.map((row): OutgoingRecord => {
+              const { partition, timestamp, key, value, headers } = unpackRow(row);
+              return {
+                topic,
+                partition: partition === -1 ? turn++ % partitions : partition,
+                timestamp: timestamp ?? now,
+                key,
+                value,
+                headers,
+              };
+            });
             return publisher.publish(epoch, chunksOf(records, chunking));
           }).pipe(Effect.catchTag("KafkaError", (cause) => failed(epoch, `publish epoch ${epoch} of`, cause))),
-      } satisfies SinkWriter<Row>;
+      } satisfies SinkWriter<string>;
     }).pipe(Effect.catchTag("KafkaError", (cause) => failed(0, "open", cause)));
 
   const failed = (epoch: number, action: string, cause: KafkaError): Effect.Effect<never, SinkError> =>
@@ -295,7 +290,7 @@ const makeSink = <K, V>(
     driver: {
       kind: isTransactional ? "transactional" : "append-only",
       encode,
-      byteLength: ([, , key, value, headers]) => recordBytes(key, value, headers),
+      byteLength: (row) => row.length,
       open,
     },
   };
@@ -353,6 +348,12 @@ const noHeaders: ReadonlyArray<Header> = [];
 
 const headersOf = (headers: Headers | undefined): ReadonlyArray<Header> => {
   if (headers === undefined) return noHeaders;
-  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
-  return pairs.map(([name, value]) => [name, typeof value === "string" ? utf8.encode(value) : value?.slice() ?? null]);
+  const pairs: ReadonlyArray<readonly [string, Uint8Array | string | null]> = Array.isArray(headers)
+    ? headers
+    : Object.entries(headers);
+  for (const text of pairs.flat()) {
+    if (typeof text !== "string" || text.isWellFormed()) continue;
+    throw new TypeError(`Cannot write a header as it must have a form in UTF-8: current value is ${inWords(text)}`);
+  }
+  return pairs.map(([name, value]) => [name, typeof value === "string" ? utf8.encode(value) : value]);
 };

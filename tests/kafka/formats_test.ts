@@ -57,19 +57,6 @@ Deno.test("bytes that are written are read again", () =>
     assert.deepEqual([...read], [...value]);
   })));
 
-Deno.test("bytes are copied when they are written: who changes them later changes nothing that was written", () => {
-  const same = Schema.Uint8Array;
-  for (const format of [Kafka.bytes(), Kafka.bytes(same), Kafka.nullable(Kafka.bytes())]) {
-    const value = Uint8Array.of(1, 2, 3);
-    const encoded = codecOf<Uint8Array>(format as Kafka.Format<Uint8Array>).encode(value)!;
-    value.fill(9);
-    assert.deepEqual([...encoded], [1, 2, 3]);
-    // Nothing else of a larger buffer comes along into the outbox.
-    const part = new Uint8Array(1_000).subarray(10, 12);
-    assert.equal(codecOf<Uint8Array>(format as Kafka.Format<Uint8Array>).encode(part)!.buffer.byteLength, 2);
-  }
-});
-
 Deno.test("nullable takes null besides, in both directions; the others refuse it", () => {
   for (const format of [unknown, Kafka.string(), Kafka.bytes()] as ReadonlyArray<Kafka.Format<unknown>>) {
     assert.equal(reasonOf(format, null), "is null, which only Kafka.nullable takes");

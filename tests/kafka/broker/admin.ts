@@ -56,6 +56,29 @@ const withAdmin = async <A>(access: Access, act: (admin: Admin) => Promise<A>): 
 const entriesOf = (settings: Readonly<Record<string, string>>): Array<{ name: string; value: string }> =>
   Object.entries(settings).map(([name, value]) => ({ name, value }));
 
+/** How often it is asked whether a topic that was made has leaders, and after how many milliseconds again. */
+const ledAttemptsMax = 200;
+const ledPauseMillis = 50;
+
+/**
+ * Waits until all partitions of some topics have a leader. KafkaJS can wait for that, too, but takes the first answer, that
+ * there is no such topic, for the last.
+ */
+export const untilLed = async (admin: Admin, topics: Array<string>): Promise<void> => {
+  for (let attempt = 1;; attempt++) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics });
+      if (found.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) {
+        return;
+      }
+    } catch (error) {
+      if (attempt === ledAttemptsMax) throw error;
+    }
+    if (attempt === ledAttemptsMax) throw new Error(`Cannot go on as topics must have leaders: ${topics.join(", ")}`);
+    await new Promise((done) => setTimeout(done, ledPauseMillis));
+  }
+};
+
 /** Makes a topic, and waits until its partitions have a leader. Fails if there is one of its name. */
 export const createTopic = (
   access: Access,
@@ -69,9 +92,10 @@ export const createTopic = (
 ): Promise<void> =>
   withAdmin(access, async (admin) => {
     const wanted = { topic, numPartitions: partitions, replicationFactor: 1, configEntries: entriesOf(settings) };
-    if (!await admin.createTopics({ topics: [wanted], waitForLeaders: true })) {
+    if (!await admin.createTopics({ topics: [wanted], waitForLeaders: false })) {
       throw new Error(`Cannot create a topic as its name has to be new: current value is "${topic}"`);
     }
+    await untilLed(admin, [topic]);
   });
 
 /** Gives a topic more partitions. */

@@ -14,7 +14,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { clientOf } from "./admin.ts";
+import { clientOf, untilLed } from "./admin.ts";
 import { type Broker, BrokerUnavailable, startBroker } from "./broker.ts";
 import { isFree } from "./ports.ts";
 
@@ -64,7 +64,10 @@ const createTopics = async ({ brokers }: Broker): Promise<void> => {
   await admin.connect();
   const there = new Set(await admin.listTopics());
   const topics = topicsWanted.filter(({ topic }) => !there.has(topic));
-  if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true });
+  if (topics.length > 0) {
+    await admin.createTopics({ topics, waitForLeaders: false });
+    await untilLed(admin, topics.map(({ topic }) => topic));
+  }
   await admin.disconnect();
 };
 
