@@ -34,6 +34,7 @@
  * @module
  */
 import { ChildFailure, measureInChild } from "../measure/child.ts";
+import { changedMillis, modifiedMillis, succeeds } from "../measure/java-part.ts";
 
 const folder = new URL("./streams/", import.meta.url);
 const target = new URL("./target/", folder);
@@ -123,34 +124,6 @@ export interface Result {
   readonly java: string;
 }
 
-const succeeds = async (command: string, args: ReadonlyArray<string>): Promise<boolean> => {
-  try {
-    return (await new Deno.Command(command, { args: [...args], stdout: "null", stderr: "null" }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-};
-
-const modifiedMillis = async (url: URL): Promise<number> => {
-  try {
-    return (await Deno.stat(url)).mtime?.getTime() ?? 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-};
-
-/** When a source of the Java part was last changed. */
-const changedMillis = async (): Promise<number> => {
-  const sources = new URL("./src/main/java/streams/", folder);
-  let latest = await modifiedMillis(new URL("./pom.xml", folder));
-  for await (const { name } of Deno.readDir(sources)) {
-    latest = Math.max(latest, await modifiedMillis(new URL(`./${name}`, sources)));
-  }
-  return latest;
-};
-
 const mavenBuild = async (args: ReadonlyArray<string>): Promise<{ success: boolean; said: string }> => {
   const { success, stdout } = await new Deno.Command("mvn", {
     args: ["-q", "-B", ...args, "-f", pathOf(new URL("./pom.xml", folder)), "clean", "process-classes"],
@@ -172,7 +145,7 @@ export const buildStreams = async (): Promise<void> => {
   }
   // This file is written last, and only by a build that came to its end.
   const built = new URL("./built", target);
-  if (await modifiedMillis(built) > await changedMillis()) return;
+  if (await modifiedMillis(built) > await changedMillis(folder, "streams")) return;
   if (!(await succeeds("mvn", ["-version"]))) {
     throw new StreamsUnavailable("The Java part is built by Maven, and there is no command `mvn`");
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { changedMillis, modifiedMillis, succeeds } from "../measure/java-part.ts";
+
 const folder = new URL("./flink/", import.meta.url);
 const target = new URL("./target/", folder);
 const pathOf = (url: URL): string => decodeURIComponent(url.pathname);
@@ -12,34 +14,6 @@ const pathOf = (url: URL): string => decodeURIComponent(url.pathname);
 export class FlinkUnavailable extends Error {
   override readonly name = "FlinkUnavailable";
 }
-
-const succeeds = async (command: string, args: ReadonlyArray<string>): Promise<boolean> => {
-  try {
-    return (await new Deno.Command(command, { args: [...args], stdout: "null", stderr: "null" }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-};
-
-const modifiedMillis = async (url: URL): Promise<number> => {
-  try {
-    return (await Deno.stat(url)).mtime?.getTime() ?? 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-};
-
-/** When a source of the Java part was last changed. */
-const changedMillis = async (): Promise<number> => {
-  const sources = new URL("./src/main/java/nexmark/", folder);
-  let latest = await modifiedMillis(new URL("./pom.xml", folder));
-  for await (const { name } of Deno.readDir(sources)) {
-    latest = Math.max(latest, await modifiedMillis(new URL(`./${name}`, sources)));
-  }
-  return latest;
-};
 
 /**
  * Builds the Java part with Maven, unless what was built last is newer than every source.
@@ -52,7 +26,7 @@ export const buildFlink = async (): Promise<void> => {
   }
   // The folder of the classes is touched last by a build, and only by one that came to its end.
   const built = new URL("./built", target);
-  if (await modifiedMillis(built) > await changedMillis()) return;
+  if (await modifiedMillis(built) > await changedMillis(folder, "nexmark")) return;
   if (!(await succeeds("mvn", ["-version"]))) {
     throw new FlinkUnavailable("The Java part is built by Maven, and there is no command `mvn`");
   }
