@@ -7,12 +7,14 @@ import { Effect } from "effect";
 import type { ClientSettings, FetchRequest } from "../client.ts";
 import { clientCodes } from "../errors.ts";
 import {
+  allReplicas,
   type BrokerConnection,
   coordinated,
   isolationLevels,
   type Place,
   type PlacedBatch,
   type PlaceOffset,
+  topicResource,
   type TransactionalIdentity,
 } from "../wire/broker-connection.ts";
 import { ByteReader } from "../wire/byte-reader.ts";
@@ -20,12 +22,6 @@ import { ByteWriter } from "../wire/byte-writer.ts";
 import { readFetchAnswer } from "../wire/fetch-answer.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Ask, Link } from "./link.ts";
-
-/** How the protocol numbers a topic among what has settings. */
-const topicResource = 2;
-
-/** What a broker is told of how many replicas are to have what is written: all that are in sync. */
-const allReplicas = -1;
 
 /** An answer, or a part of one, that may be an error. */
 interface Coded {

@@ -7,24 +7,20 @@ import { Buffer } from "node:buffer";
 import { Effect } from "effect";
 import type { ClientSettings, FetchRequest } from "../client.ts";
 import {
+  allReplicas,
   type BrokerConnection,
   coordinated,
   isolationLevels,
   type Place,
   type PlacedBatch,
   type PlaceOffset,
+  topicResource,
 } from "../wire/broker-connection.ts";
 import { ByteReader } from "../wire/byte-reader.ts";
 import { readFetchAnswer } from "../wire/fetch-answer.ts";
 import { malformed } from "../wire/refusal.ts";
 import type { Library } from "./library.ts";
 import type { Api, Link } from "./link.ts";
-
-/** How the protocol numbers a topic among what has settings. */
-const topicResource = 2;
-
-/** What a broker is told of how many replicas are to have what is written: all that are in sync. */
-const allReplicas = -1;
 
 /** What a producer says that has no id yet. With an id it would be let go on where an earlier one has been shut out. */
 const noIdentity = { id: -1n, epoch: -1 } as const;

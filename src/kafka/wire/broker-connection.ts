@@ -67,6 +67,12 @@ export const coordinated = { group: 0, transaction: 1 } as const;
 /** How the protocol numbers what a reader is shown. */
 export const isolationLevels: Readonly<Record<Isolation, number>> = { read_uncommitted: 0, read_committed: 1 };
 
+/** How the protocol numbers a topic among what has settings. */
+export const topicResource = 2;
+
+/** What a broker is told of how many replicas are to have what is written: all that are in sync. */
+export const allReplicas = -1;
+
 /** A connection to one broker. It is opened once; when anything of it is lost it is closed for good. */
 export interface BrokerConnection {
   /** Connects, and signs in. Where that fails or is interrupted, it is closed. */
