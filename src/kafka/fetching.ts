@@ -117,12 +117,12 @@ export const openFetching = (
             if (!byPartition.has(name)) byPartition.set(name, feed);
           }
           const wanted = [...byPartition.values()];
-          const partitions = wanted.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+          const offsets = new Map(wanted.map((feed) => [feed, feed.offset]));
           // Partitions are subscribed to one after the other: the first of them must not wait while the others come.
           const isShort = open.length < led.length || wanted.some((feed) => feed.isFresh);
           const failure = yield* fetcher.fetch({
             leader,
-            partitions,
+            partitions: wanted.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
             isolation: rules.isolation,
             waitMillisMax: isShort ? patienceMillis : fetchWaitMillisMax,
             bytesMax: rules.bytesMax,
@@ -130,18 +130,15 @@ export const openFetching = (
           }).pipe(
             Effect.flatMap((answers) =>
               Effect.forEach(answers, (answer) => {
-                const feed = wanted.find((one) => one.topic === answer.topic && one.partition === answer.partition);
-                const asked = partitions.find((one) =>
-                  one.topic === answer.topic && one.partition === answer.partition
-                );
-                return feed === undefined ? Effect.void : settle(feed, asked!.offset, answer);
+                const feed = byPartition.get(`${answer.topic}-${answer.partition}`);
+                return feed === undefined ? Effect.void : settle(feed, offsets.get(feed)!, answer);
               }, { discard: true })
             ),
             Effect.match({ onFailure: (error) => error, onSuccess: () => null }),
           );
           if (failure !== null) { for (const feed of wanted) trouble(feed, failure); }
           if (wanted.every((feed) => feed.troubledSince === null)) failures = 0;
-          const hasNews = wanted.some((feed, k) => feed.offset !== partitions[k].offset);
+          const hasNews = wanted.some((feed) => feed.offset !== offsets.get(feed));
           if (isShort && !hasNews) patienceMillis = Math.min(2 * patienceMillis, fetchWaitMillisMax);
         }
       });
