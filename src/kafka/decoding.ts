@@ -65,14 +65,15 @@ const headersDecoder = <H>(schema: Schema.ConstraintDecoder<H>): (pairs: Readonl
   const { decodeValue } = valueDecoder(schema);
   const utf8 = new TextDecoder("utf-8", { fatal: true });
   return (pairs) => {
-    const texts: Record<string, string | null> = {};
+    const texts: Array<readonly [name: string, text: string | null]> = [];
     for (const [name, value] of pairs) {
       try {
-        texts[name] = value === null ? null : utf8.decode(value);
+        texts.push([name, value === null ? null : utf8.decode(value)]);
       } catch {
         return new Undecodable(`are not UTF-8: ${inWords(name)}`);
       }
     }
-    return decodeValue(texts);
+    // As its own properties, so that one that is called "__proto__" is not lost.
+    return decodeValue(Object.fromEntries(texts));
   };
 };
