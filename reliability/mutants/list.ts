@@ -937,6 +937,20 @@ const kafka: ReadonlyArray<Mutant> = [
     "kafka/sink",
   ),
   mutant(
+    "kafka-session",
+    "a connection is replaced before its session ends",
+    "src/kafka/wire/brokers.ts",
+    ["connection.isOpen && now < until;", "connection.isOpen;"],
+    "kafka/sessions",
+  ),
+  mutant(
+    "kafka-replaced",
+    "what is under way is answered before a connection is closed",
+    "src/kafka/wire/brokers.ts",
+    ["if (held.underWay > 0 || !this.#replaced", "if (!this.#replaced"],
+    "kafka/sessions",
+  ),
+  mutant(
     "kafka-request",
     "no request holds more of a partition than a batch may have",
     "src/kafka/outgoing.ts",

@@ -5,10 +5,9 @@ import { Effect } from "effect";
 import { kafkajs } from "../../src/kafka/kafkajs/provider.ts";
 import { platformatic } from "../../src/kafka/platformatic/provider.ts";
 import { clientOf } from "./broker/admin.ts";
-import { startBroker } from "./broker/broker.ts";
 import { missingBroker, testBroker } from "./broker/test-broker.ts";
 import { clientContract } from "./client_contract.ts";
-import { eventually, failureOf, record, settingsFor, transactional } from "./port_contract.ts";
+import { eventually, failureOf, settingsFor, transactional } from "./port_contract.ts";
 
 clientContract(platformatic, kafkajs);
 
@@ -50,34 +49,6 @@ Deno.test(
     })));
   },
 );
-
-Deno.test(`${platformatic.name}: who has to sign in anew does so`, { ignore: missing !== null }, async () => {
-  const lifeMillis = 1_500;
-  await using guarded = await startBroker({
-    security: "sasl",
-    settings: { "connections.max.reauth.ms": `${lifeMillis}` },
-  });
-  const { brokers } = guarded;
-  const sasl = { mechanism: "scram-sha-256", username: "admin", password: "admin-secret" } as const;
-  await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
-    const client = yield* platformatic.open(settingsFor(brokers, { sasl }));
-    yield* client.createTopic("signed-in", 1);
-    while (!(yield* client.topics(["signed-in"])).has("signed-in")) yield* Effect.sleep(20);
-    const producer = yield* client.idempotentProducer({ compression: "none" });
-    const until = performance.now() + 4 * lifeMillis;
-    let sent = 0;
-    let failures = 0;
-    while (performance.now() < until) {
-      const records = [record("signed-in", `${sent}`)];
-      // A connection that is closed meanwhile is a failure that may pass.
-      while ((yield* Effect.result(producer.send(records)))._tag === "Failure") failures++;
-      sent++;
-      yield* Effect.sleep(20);
-    }
-    assert.ok(failures <= 4, `${failures}`);
-    assert.equal((yield* client.offsets("signed-in", [0], "latest", "read_committed")).get(0), sent);
-  })));
-});
 
 // What a server of SCRAM says in its first message, none of which may end this process.
 for (const words of ["", "x", "r=another", "s=c2FsdA==,i=4096", "r=,s=,i=", "e=other-error", "r=\u0000,s=1,i=-1"]) {

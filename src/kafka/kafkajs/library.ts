@@ -92,6 +92,8 @@ export interface ConnectionOptions {
   readonly connectionTimeout: number;
   readonly requestTimeout: number;
   readonly enforceRequestTimeout: true;
+  /** How long before the end of a session to sign in anew, in milliseconds. */
+  readonly reauthenticationThreshold: number;
 }
 
 /** A connection to one broker. */
@@ -101,6 +103,8 @@ export interface Connection {
     scheduleCheckPendingRequests: () => void;
     readonly destroy: () => void;
   };
+  /** How long the broker lets us in, in milliseconds, as a number of 64 bits; 0 if there is no limit. */
+  readonly sessionLifetime: unknown;
   readonly connect: () => Promise<unknown>;
   readonly authenticate: () => Promise<void>;
   readonly send: <A>(exchange: Exchange<A>) => Promise<A>;

@@ -74,6 +74,8 @@ export class Link {
       connectionTimeout: settings.connectMillisMax,
       requestTimeout: settings.requestMillisMax,
       enforceRequestTimeout: true,
+      // It would sign in anew amid other requests, before each one where sessions are short; brokers close for that.
+      reauthenticationThreshold: 0,
     });
     // It would look every millisecond, for ever, whether there is a request that waits for its turn.
     const queue = this.#connection.requestQueue;
@@ -98,6 +100,12 @@ export class Link {
   /** Whether requests can be sent. */
   get isOpen(): boolean {
     return this.#hasSignedIn && !this.#hasClosed;
+  }
+
+  /** For how long the broker lets us in, from when it was opened on, in milliseconds. */
+  get sessionMillis(): number {
+    const millis = Number(this.#connection.sessionLifetime);
+    return millis > 0 ? millis : Infinity;
   }
 
   /** Connects, and signs in. */

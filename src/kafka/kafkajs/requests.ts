@@ -44,6 +44,9 @@ export const requestsOver = (link: Link, settings: ClientSettings): BrokerConnec
   get isOpen() {
     return link.isOpen;
   },
+  get sessionMillis() {
+    return link.sessionMillis;
+  },
   close: link.close,
   metadata: (topics) =>
     Effect.map(

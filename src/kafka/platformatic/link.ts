@@ -37,6 +37,7 @@ export class Link {
   #isKnown = false;
   #hasSignedIn = false;
   #hasClosed = false;
+  #sessionMillis = Infinity;
   /** Why it was broken, if that is known: whoever waits for an answer is not told. */
   #broken: unknown = null;
 
@@ -45,7 +46,7 @@ export class Link {
     this.#settings = settings;
     const connection = new library.Connection(
       settings.clientId,
-      connectionOptions(library, settings, addressOf(address).host),
+      connectionOptions(library, settings, addressOf(address).host, (millis) => void (this.#sessionMillis = millis)),
     );
     this.#connection = connection;
     connection.on("error", (error) => void (this.#broken ??= error));
@@ -59,6 +60,11 @@ export class Link {
   /** Whether requests can be sent. */
   get isOpen(): boolean {
     return this.#hasSignedIn && !this.#hasClosed;
+  }
+
+  /** For how long the broker lets us in, from when it was opened on, in milliseconds. */
+  get sessionMillis(): number {
+    return this.#sessionMillis;
   }
 
   /** Connects, and signs in. */
@@ -157,6 +163,7 @@ const connectionOptions = (
   library: Library,
   { connectMillisMax, requestMillisMax, sasl, tls }: ClientSettings,
   host: string,
+  letIn: LetIn,
 ): ConnectionOptions => {
   const serverName = tls === null ? undefined : serverNameOf(tls, host);
   return {
@@ -164,17 +171,23 @@ const connectionOptions = (
     requestTimeout: requestMillisMax,
     ...(tls === null ? {} : { tls: certificatesOf(tls) }),
     ...(serverName === undefined ? {} : { tlsServerName: serverName }),
-    ...(sasl === null ? {} : { sasl: saslOptions(library, sasl) }),
+    ...(sasl === null ? {} : { sasl: saslOptions(library, sasl, letIn) }),
   };
 };
 
 const mechanisms = { plain: "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512" } as const;
 
+/** Is told for how long the broker lets us in, in milliseconds. */
+type LetIn = (millis: number) => void;
+
 /**
  * How the library is to sign in. What it makes of a SCRAM server's answers, it throws where nobody catches it; so its callbacks
  * are called with care here.
+ *
+ * It is not told that a session has an end: it would sign in anew over a connection that is used meanwhile, which a broker closes
+ * for that.
  */
-const saslOptions = (library: Library, { mechanism, username, password }: SaslSettings): SASLOptions => ({
+const saslOptions = (library: Library, { mechanism, username, password }: SaslSettings, letIn: LetIn): SASLOptions => ({
   mechanism: mechanisms[mechanism],
   username,
   password,
@@ -190,11 +203,17 @@ const saslOptions = (library: Library, { mechanism, username, password }: SaslSe
         }),
       authenticate,
     );
-    if (name === "PLAIN") library.saslPlain.authenticate(careful, connection, username, password, callback);
+    const signedIn: typeof callback = (error, response) => {
+      if (error !== null || response === undefined) return callback(error, response);
+      const { sessionLifetimeMs } = response;
+      if (sessionLifetimeMs > 0n) letIn(Number(sessionLifetimeMs));
+      callback(null, { ...response, sessionLifetimeMs: 0n });
+    };
+    if (name === "PLAIN") library.saslPlain.authenticate(careful, connection, username, password, signedIn);
     else {
       const algorithm = mechanism === "scram-sha-256" ? "SHA-256" : "SHA-512";
       const { defaultCrypto } = library.saslScramSha;
-      library.saslScramSha.authenticate(careful, connection, algorithm, username, password, defaultCrypto, callback);
+      library.saslScramSha.authenticate(careful, connection, algorithm, username, password, defaultCrypto, signedIn);
     }
   },
 });

@@ -40,6 +40,9 @@ export const requestsOver = (library: Library, link: Link, settings: ClientSetti
   get isOpen() {
     return link.isOpen;
   },
+  get sessionMillis() {
+    return link.sessionMillis;
+  },
   close: link.close,
   metadata: (topics) =>
     Effect.map(

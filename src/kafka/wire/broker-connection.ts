@@ -79,6 +79,11 @@ export interface BrokerConnection {
   readonly open: Effect.Effect<void, Refusal>;
   /** Whether requests can be sent. */
   readonly isOpen: boolean;
+  /**
+   * For how long the broker lets in whoever has signed in, from when it was opened on, in milliseconds; `Infinity` if for as long
+   * as they like. What comes later, it answers by closing the connection.
+   */
+  readonly sessionMillis: number;
   /** Closes it at once, even if it is only being opened. What is under way fails. */
   readonly close: Effect.Effect<void>;
 
