@@ -3,7 +3,7 @@
  * that do not, with coordinates.
  */
 import assert from "node:assert/strict";
-import { Effect, Exit, Schedule, Stream } from "effect";
+import { Deferred, Effect, Exit, Schedule, Stream } from "effect";
 import * as Schema from "@effect/schema";
 import { Aggregate, Flow, Job, Sink, Source, Watermark, Window } from "@weir/streams";
 import { Signal } from "../src/actors/signal.ts";
@@ -92,20 +92,23 @@ Deno.test("a slow operator blocks its writer, and the time it did so can be read
 
 Deno.test("lag is what lies ahead of the source, and is gone when it has ended", async () => {
   const numbers = Source.array("numbers", Array.from({ length: 1_000 }, (_, k) => k));
+  const goOn = Deferred.makeUnsafe<void>();
   const job = Job.make({
     name: "lag",
     guarantee: "exactly-once",
     flows: [
       Flow.from(numbers).pipe(
-        Flow.mapEffect((k) => Effect.as(Effect.sleep(k === 500 ? 100 : 0), k), { concurrency: 1 }),
+        Flow.mapEffect((k) => k === 500 ? Effect.as(Deferred.await(goOn), k) : Effect.succeed(k), { concurrency: 1 }),
         Flow.to(Sink.memory("out")),
       ),
     ],
   });
   const program = Effect.scoped(Effect.gen(function* () {
     const running = yield* Job.start(job, { state: ":memory:", batchRecordsMax: 50, queueRecordsMax: 50 });
-    yield* Effect.sleep(60);
-    const [split] = (yield* running.metrics).splits;
+    const [split] = yield* Effect.repeat(Effect.delay(Effect.map(running.metrics, ({ splits }) => splits), 5), {
+      until: ([split]) => (split?.records ?? 0) > 500,
+    });
+    yield* Deferred.succeed(goOn, undefined);
     const { metrics } = yield* running.await;
     return { split, end: metrics.splits[0] };
   }));
@@ -451,6 +454,7 @@ Deno.test("a split is read ahead until a batch is full, and no further", async (
     source: source as Source.Source<unknown, unknown, unknown, unknown>,
     name: "0",
     progress: undefined,
+    identity: null,
     batchRecordsMax,
     onNews: new Signal(),
     untilCaughtUp: false,

@@ -27,7 +27,7 @@ export const readTopic = (
 ): Effect.Effect<void, Kafka.KafkaError, Scope.Scope> =>
   Effect.gen(function* () {
     const fetcher = yield* client.fetcher;
-    const leaders = (yield* fetcher.leaders([topic])).get(topic)!;
+    const { leaders } = (yield* fetcher.leaders([topic])).get(topic)!;
     const offsets = new Map([...leaders.keys()].map((partition) => [partition, 0]));
     const enough = { is: isDone(offsets) };
     const readFrom = (leader: number) =>

@@ -937,6 +937,21 @@ const kafka: ReadonlyArray<Mutant> = [
     "kafka/sink",
   ),
   mutant(
+    "kafka-made-anew",
+    "a topic that was made anew while a job did not run is not taken for the old one",
+    "src/streams/identities.ts",
+    ["before === identity || ", "before !== identity || "],
+    "identities",
+    "kafka/source",
+  ),
+  mutant(
+    "kafka-made-anew-meanwhile",
+    "nor one that was made anew while it runs",
+    "src/kafka/fetching.ts",
+    ["before !== null && now !== null && before !== now;", "before === undefined && now !== null && before !== now;"],
+    "kafka/source",
+  ),
+  mutant(
     "kafka-session",
     "a connection is replaced before its session ends",
     "src/kafka/wire/brokers.ts",

@@ -89,15 +89,21 @@ export interface FetchRequest {
   readonly partitionBytesMax: number;
 }
 
+/** Who leads the partitions of a topic. */
+export interface TopicLeaders {
+  /** See {@link TopicDescription.id}. */
+  readonly id: string | null;
+  /** The ids of brokers by the numbers of partitions. A partition without a leader is left out. */
+  readonly leaders: ReadonlyMap<number, number>;
+}
+
 /** Reads logs, over connections of its own, as a broker answers one request of a connection after the other. */
 export interface KafkaFetcher {
   /**
-   * Which broker leads each partition of some topics, by `topic` and partition; asks the cluster anew at each call. A
-   * partition without a leader is left out.
+   * Which broker leads each partition of some topics; asks the cluster anew at each call. A topic that does not exist is left
+   * out.
    */
-  readonly leaders: (
-    topics: ReadonlyArray<string>,
-  ) => Effect.Effect<ReadonlyMap<string, ReadonlyMap<number, number>>, KafkaError>;
+  readonly leaders: (topics: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, TopicLeaders>, KafkaError>;
   /** Reads from one broker. There is never more than one call for one leader at a time. */
   readonly fetch: (request: FetchRequest) => Effect.Effect<ReadonlyArray<FetchedPartition>, KafkaError>;
 }
@@ -157,6 +163,11 @@ export interface IdempotentProducer {
 
 /** What a cluster says of a topic. */
 export interface TopicDescription {
+  /**
+   * What tells it from others of its name, which were there before it or will be; written as Kafka's own tools write it. `null`
+   * where the cluster does not say it.
+   */
+  readonly id: string | null;
   /** How many partitions it has; they are numbered from 0. */
   readonly partitions: number;
 }

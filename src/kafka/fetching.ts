@@ -36,12 +36,21 @@ export interface FetchRules {
   readonly outageMillisMax: number;
 }
 
+/** A topic, and what tells it from others of its name, where that is known. */
+export interface Topic {
+  readonly name: string;
+  readonly id: string | null;
+}
+
 /** Fetches the partitions that are subscribed to. */
 export interface Fetching {
   readonly client: KafkaClient;
-  /** The feed of a partition from an offset on, up to an end if there is one, until the scope closes. */
+  /**
+   * The feed of a partition from an offset on, up to an end if there is one, until the scope closes. It fails when the topic is
+   * another than the one of the id; where that is not known, than the one that was found first.
+   */
   readonly subscribe: (
-    topic: string,
+    topic: Topic,
     partition: number,
     offset: number,
     end: number | null,
@@ -154,7 +163,13 @@ export const openFetching = (
         if (unled.some((feed) => feed.troubledSince !== null)) yield* Effect.sleep(retryPauseMillis(++failures));
         const found = yield* Effect.result(fetcher.leaders([...new Set(unled.map(({ topic }) => topic))]));
         for (const feed of unled) {
-          const leader = found._tag === "Success" ? found.success.get(feed.topic)?.get(feed.partition) : undefined;
+          const topic = found._tag === "Success" ? found.success.get(feed.topic) : undefined;
+          if (topic !== undefined && isAnother(feed.topicId, topic.id)) {
+            feed.fail(madeAnew(feed.topic, feed.topicId, topic.id));
+            continue;
+          }
+          feed.topicId ??= topic?.id ?? null;
+          const leader = topic?.leaders.get(feed.partition);
           if (leader === undefined) {
             trouble(feed, found._tag === "Failure" ? found.failure : noLeader(feed));
             continue;
@@ -172,10 +187,10 @@ export const openFetching = (
 
     return {
       client,
-      subscribe: (topic, partition, offset, end) =>
+      subscribe: ({ name, id }, partition, offset, end) =>
         Effect.acquireRelease(
           Effect.sync(() => {
-            const feed = new PartitionFeed(topic, partition, offset, end, wakeAll);
+            const feed = new PartitionFeed(name, id, partition, offset, end, wakeAll);
             feeds.add(feed);
             lost.notify();
             return feed;
@@ -208,6 +223,20 @@ const partitionError = ({ topic, partition }: PartitionFeed, code: string): Kafk
     message: `Cannot read partition ${topic}-${partition} as the broker must allow it: current value is ${code}`,
     code,
     retryable: protocolErrorNamed(code).retryable,
+  });
+
+/** Whether a topic of the same name is another one. Where an id is not known, it may be the same. */
+export const isAnother = (before: string | null, now: string | null): boolean =>
+  before !== null && now !== null && before !== now;
+
+/** A topic was deleted, and another one has its name: offsets of the one mean nothing in the other. */
+export const madeAnew = (topic: string, before: string | null, now: string | null): KafkaError =>
+  new KafkaError({
+    message:
+      `Cannot go on with topic "${topic}" as it must be the one that was read before: current value is topic id ` +
+      `${now}, where it was ${before}; so it was deleted and made anew`,
+    code: "TOPIC_MADE_ANEW",
+    retryable: false,
   });
 
 const noLeader = ({ topic, partition }: PartitionFeed): KafkaError =>

@@ -53,6 +53,8 @@ export class PartitionFeed {
 
   constructor(
     readonly topic: string,
+    /** What tells the topic from others of its name; `null` while that is not known. */
+    public topicId: string | null,
     readonly partition: number,
     offset: number,
     /** The offset at which nothing more is wanted; `null` where there is none. */

@@ -10,10 +10,10 @@ import type { Position, Source, SourceBatch } from "../streams/source.ts";
 import { unknownSplit } from "../streams/sources/reading.ts";
 import { inWords } from "../windows/in-words.ts";
 import { atLeastOne, millisOf } from "../windows/millis-of.ts";
-import type { Header, Isolation, KafkaClient } from "./client.ts";
+import type { Header, Isolation, KafkaClient, TopicDescription } from "./client.ts";
 import type { Cluster } from "./cluster.ts";
 import { KafkaError } from "./errors.ts";
-import { type Fetching, openFetching } from "./fetching.ts";
+import { type Fetching, isAnother, madeAnew, openFetching } from "./fetching.ts";
 import { type Decode, decoding } from "./decoding.ts";
 import type { Format } from "./format.ts";
 import { bytes, nullable } from "./formats/plain.ts";
@@ -160,11 +160,12 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
 
   /** One client and its connections for all partitions, as long as any of them is read. */
   const shared = Effect.runSync(Scope.provide(
-    RcRef.make({ acquire: Effect.suspend(() => openShared(name, options, rules, listed.counts)) }),
+    RcRef.make({ acquire: Effect.suspend(() => openShared(name, options, rules, listed.topics)) }),
     Scope.makeUnsafe(),
   ));
-  /** How many partitions each topic had when they were listed. */
-  const listed: { counts: ReadonlyArray<number> | null } = { counts: null };
+  /** What the topics were when they were listed, in the order in which they are named. */
+  const listed: { topics: ReadonlyArray<TopicDescription> | null } = { topics: null };
+  const idOf = (topic: string): string | null => listed.topics?.[topics.indexOf(topic)].id ?? null;
 
   const failure = (action: string, split: string, position: Position | null) => (cause: KafkaError): SourceError =>
     new SourceError({
@@ -189,7 +190,7 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           retryable: false,
         });
       }
-      listed.counts = topics.map((topic) => found.get(topic)!.partitions);
+      listed.topics = topics.map((topic) => found.get(topic)!);
       return topics.flatMap((topic) =>
         Array.from({ length: found.get(topic)!.partitions }, (_, partition) => `${topic}-${partition}`)
       );
@@ -260,7 +261,7 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           ),
           failed,
         );
-      const feed = yield* fetching.subscribe(topic, partition, offset, end);
+      const feed = yield* fetching.subscribe({ name: topic, id: idOf(topic) }, partition, offset, end);
       const stream = new PartitionStream<KafkaRecord<K, V, H>>({
         source: name,
         split,
@@ -284,6 +285,14 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
     reportsLag: true,
     lagUnit: "records",
     splits,
+    // An offset means nothing in a topic that was made in the place of the one in which it was recorded.
+    identities: (splits) =>
+      Effect.sync(() =>
+        new Map(splits.flatMap((split) => {
+          const id = idOf(partitionOf(split)!.topic);
+          return id === null ? [] : [[split, id]];
+        }))
+      ),
     read,
     begin,
     committed: (positions) =>
@@ -374,6 +383,9 @@ const rulesOf = <K, V, H>(name: string, options: KafkaSourceOptions<K, V, H>): R
 /** Kafka's rule for the names of topics. */
 const isTopic = (name: unknown): boolean => typeof name === "string" && /^[a-zA-Z0-9._-]{1,249}$/.test(name);
 
+/** What is said of a topic that is not there. */
+const noTopic: TopicDescription = { id: null, partitions: 0 };
+
 /** What the partitions of a source share. */
 interface Shared<A> {
   readonly fetching: Fetching;
@@ -384,7 +396,7 @@ const openShared = <K, V, H>(
   name: string,
   options: KafkaSourceOptions<K, V, H>,
   rules: Rules,
-  listed: ReadonlyArray<number> | null,
+  listed: ReadonlyArray<TopicDescription> | null,
 ): Effect.Effect<Shared<KafkaRecord<K, V, H>>, KafkaError, Scope.Scope> =>
   Effect.gen(function* () {
     const { cluster, isolation, fetchBytesMax, partitionBytesMax } = rules;
@@ -407,29 +419,28 @@ const openShared = <K, V, H>(
     };
   });
 
-/** Makes the feeds fail, in a way that passes, when a topic has got more partitions. */
+/** Makes the feeds fail when a topic has got more partitions, in a way that passes; and when it is another one, for good. */
 const watchPartitions = (
   name: string,
   { client, fail }: Fetching,
   rules: Rules,
-  listed: ReadonlyArray<number> | null,
+  listed: ReadonlyArray<TopicDescription> | null,
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { topics, metadataMillis } = rules;
-    const partitionsOf = Effect.map(
-      client.topics(topics),
-      (found) => topics.map((topic) => found.get(topic)?.partitions ?? 0),
-    );
-    const before = listed ?? (yield* partitionsOf);
+    const list = Effect.map(client.topics(topics), (found) => topics.map((topic) => found.get(topic) ?? noTopic));
+    const before = listed ?? (yield* list);
     for (;;) {
       yield* Effect.sleep(metadataMillis);
-      const now = yield* retrying(partitionsOf, metadataMillis);
-      const k = now.findIndex((count, k) => count > before[k]);
+      const now = yield* retrying(list, metadataMillis);
+      const another = now.findIndex(({ id }, k) => isAnother(before[k].id, id));
+      if (another !== -1) return fail(madeAnew(topics[another], before[another].id, now[another].id));
+      const k = now.findIndex(({ partitions }, k) => partitions > before[k].partitions);
       if (k === -1) continue;
       return fail(
         new KafkaError({
           message: `Cannot go on with source "${name}" as all partitions of topic "${topics[k]}" must be read: ` +
-            `current value is ${before[k]} of ${now[k]}`,
+            `current value is ${before[k].partitions} of ${now[k].partitions}`,
           code: "PARTITIONS_ADDED",
           retryable: true,
         }),

@@ -24,6 +24,7 @@ import { ownWatermark } from "./alignment.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { beginnings } from "./beginnings.ts";
 import { InvalidJob, type SourceError, type UserCodeError } from "./errors.ts";
+import { identities } from "./identities.ts";
 import { type IngestControl, mergeRecords, runIngest } from "./ingest.ts";
 import { fingerprints, graphOf, type Job } from "./job.ts";
 import { addCounters, type EpochMetrics, type JobMetrics, queueMetrics } from "./metrics.ts";
@@ -436,6 +437,11 @@ const runPass = (
       });
     }
 
+    const progress = new Map(control?.splits.map(([source, split, one]) => [`${source}\n${split}`, one]));
+    const progressOf = (source: string, split: string): SplitProgress | undefined =>
+      progress.get(`${source}\n${split}`);
+    const identityOf = yield* identities(job.name, splits, progressOf);
+
     const assembly = assemble({
       job: job.name,
       graph,
@@ -458,8 +464,7 @@ const runPass = (
       idle: true,
       signal,
     };
-    const progress = new Map(control?.splits.map(([source, split, one]) => [`${source}\n${split}`, one]));
-    const beginningOf = yield* beginnings(splits, (source, split) => progress.has(`${source}\n${split}`));
+    const beginningOf = yield* beginnings(splits, (source, split) => progressOf(source, split) !== undefined);
     let hasBegun = false;
     for (const { source, split } of splits) {
       const position = beginningOf(source.name, split);
@@ -472,7 +477,8 @@ const runPass = (
         split: k,
         source,
         name: split,
-        progress: progress.get(`${source.name}\n${split}`),
+        progress: progressOf(source.name, split),
+        identity: identityOf(source.name, split),
         // Of one of several splits no more is read at a time, and what waits of each takes memory.
         batchRecordsMax: splits.length === 1 ? batchRecordsMax : Math.min(batchRecordsMax, mergeRecords),
         onNews: signal,

@@ -111,6 +111,13 @@ export interface Source<out A, out E, out R, out S> {
     splits: ReadonlyArray<string>,
     isFirst: boolean,
   ) => Effect.Effect<ReadonlyMap<string, Position>, SourceError, R>;
+  /**
+   * Says what the splits are, where that is more than a name: a log that was deleted and the one that was made in its place have
+   * the same name, and different identities. It is asked at each start, behind `splits`, and the answers are recorded. A job
+   * does not go on with a split whose identity is another now: it fails with `IncompatibleState`, as the recorded position means
+   * nothing there. A split that is not in the answer is taken for what it was.
+   */
+  readonly identities?: (splits: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>, SourceError, R>;
   /** Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. */
   readonly read: (
     split: string,

@@ -17,6 +17,8 @@ export interface SplitProgress {
   /** How many records were read. */
   readonly count: number;
   readonly ended: boolean;
+  /** What the split is, beyond its name; missing where the source does not say it, and in states of earlier versions. */
+  readonly identity?: string;
 }
 
 /** A split being read. */
@@ -24,6 +26,7 @@ export class SplitReader {
   readonly split: number;
   readonly source: Source<unknown, unknown, unknown, unknown>;
   readonly name: string;
+  readonly identity: string | null;
   position: Position | null;
   count: number;
   ended: boolean;
@@ -49,6 +52,8 @@ export class SplitReader {
     readonly source: Source<unknown, unknown, unknown, unknown>;
     readonly name: string;
     readonly progress: SplitProgress | undefined;
+    /** What the split is, beyond its name; `null` where the source does not say it. */
+    readonly identity: string | null;
     readonly batchRecordsMax: number;
     readonly onNews: Signal;
     /** Whether to read no more than what the source has at the first moment at which it says that this is all. */
@@ -57,6 +62,7 @@ export class SplitReader {
     this.split = options.split;
     this.source = options.source;
     this.name = options.name;
+    this.identity = options.identity ?? options.progress?.identity ?? null;
     this.position = options.progress?.position ?? null;
     this.count = options.progress?.count ?? 0;
     this.#countBefore = this.count;
@@ -97,7 +103,8 @@ export class SplitReader {
   }
 
   get progress(): SplitProgress {
-    return { position: this.position, count: this.count, ended: this.ended };
+    const { position, count, ended, identity } = this;
+    return { position, count, ended, ...(identity === null ? {} : { identity }) };
   }
 
   /** Starts reading in the background, unless that has been done. At most two batches are read ahead. */

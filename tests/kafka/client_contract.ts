@@ -576,7 +576,9 @@ export const clientContract = (provider: KafkaClientProvider, writer: KafkaClien
       const writing = yield* failureOf(write(alice, [[record(topic, "no")]]));
       assert.ok(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"].includes(writing.code), writing.code);
       const fetcher = yield* alice.fetcher;
-      const leader = (yield* Effect.flatMap(admin.fetcher, ({ leaders }) => leaders([topic]))).get(topic)!.get(0)!;
+      const leader = (yield* Effect.flatMap(admin.fetcher, ({ leaders }) => leaders([topic]))).get(topic)!.leaders.get(
+        0,
+      )!;
       const [fetched] = yield* fetcher.fetch({
         leader,
         partitions: [{ topic, partition: 0, offset: 0 }],

@@ -322,7 +322,10 @@ spec("topics are made once, described, and deleted", (broker, client) =>
     yield* client.createTopic("made", 3);
     yield* client.createTopic("made", 5);
     const described = yield* client.topics(["made", "absent", "t"]);
-    assert.deepEqual([...described], [["made", { partitions: 3 }], ["t", { partitions: 2 }]]);
+    assert.deepEqual([...described], [["made", { id: "topic-2", partitions: 3 }], ["t", {
+      id: "topic-1",
+      partitions: 2,
+    }]]);
     assert.equal(yield* client.batchBytesMax("made"), 1_048_588);
     broker.append("made", 2, { value: "a" });
     broker.deleteTopic("made");
@@ -382,7 +385,7 @@ spec("brokers lead partitions in turn, and do not answer for another", (broker, 
     const fetcher = yield* client.fetcher;
     broker.createTopic("wide", 5);
     const leaders = yield* fetcher.leaders(["wide", "absent"]);
-    assert.deepEqual([...leaders].map(([topic, of]) => [topic, [...of.values()]]), [["wide", [0, 1, 2, 0, 1]]]);
+    assert.deepEqual([...leaders].map(([topic, of]) => [topic, [...of.leaders.values()]]), [["wide", [0, 1, 2, 0, 1]]]);
     assert.equal((yield* fetched(fetcher, ask(1, 0))).answer.error, "NOT_LEADER_OR_FOLLOWER");
     assert.equal((yield* fetched(fetcher, ask(1, 0, { leader: 1 }))).answer.error, null);
   }), { brokers: 3 });

@@ -98,10 +98,10 @@ export const fetchOnce = (fetcher: KafkaFetcher, reading: Reading): Effect.Effec
     const { topic, partition = 0, from = 0 } = reading;
     const leaders = yield* eventually(
       fetcher.leaders([topic]),
-      (found) => found.get(topic)?.get(partition) !== undefined,
+      (found) => found.get(topic)?.leaders.get(partition) !== undefined,
     );
     const [fetched, ...more] = yield* fetcher.fetch({
-      leader: leaders.get(topic)!.get(partition)!,
+      leader: leaders.get(topic)!.leaders.get(partition)!,
       partitions: [{ topic, partition, offset: from }],
       isolation: reading.isolation ?? "read_committed",
       waitMillisMax: reading.waitMillisMax ?? 200,
@@ -212,7 +212,8 @@ export const portContract = (
       const one = yield* newTopic(client, 1);
       const three = yield* newTopic(client, 3);
       const found = yield* client.topics([one, "there-is-no-such-topic", three]);
-      assert.deepEqual(new Map(found), new Map([[one, { partitions: 1 }], [three, { partitions: 3 }]]));
+      const numbers = [...found].map(([name, { partitions }]) => [name, partitions] as const);
+      assert.deepEqual(new Map(numbers), new Map([[one, 1], [three, 3]]));
       assert.deepEqual(new Map(yield* client.topics([])), new Map());
     }));
 
@@ -253,7 +254,7 @@ export const portContract = (
       const fetcher = yield* client.fetcher;
       for (let k = 0; k < 3; k++) {
         assert.equal((yield* client.topics(["not-made-by-asking"])).size, 0);
-        assert.equal((yield* fetcher.leaders(["not-made-by-asking"])).get("not-made-by-asking")?.size ?? 0, 0);
+        assert.equal((yield* fetcher.leaders(["not-made-by-asking"])).get("not-made-by-asking")?.leaders.size ?? 0, 0);
       }
     }));
 
@@ -379,9 +380,9 @@ export const portContract = (
       yield* write(client, [[record(a, "a0"), record(b, "b0"), record(a, "a1", { partition: 1 }), record(a, "a00")]]);
       const fetcher = yield* client.fetcher;
       const leaders = yield* fetcher.leaders([a, b]);
-      assert.deepEqual([...leaders.get(a)!.keys()].sort(), [0, 1]);
+      assert.deepEqual([...leaders.get(a)!.leaders.keys()].sort(), [0, 1]);
       const answers = yield* fetcher.fetch({
-        leader: leaders.get(a)!.get(0)!,
+        leader: leaders.get(a)!.leaders.get(0)!,
         partitions: [
           { topic: a, partition: 0, offset: 1 },
           { topic: b, partition: 0, offset: 0 },

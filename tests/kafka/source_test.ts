@@ -638,11 +638,89 @@ Deno.test('with lostRecords: "dead-letter" a bounded source whose rest was delet
   assert.match(dead.values()[0].reason, /^offsets \d to 3 were deleted/);
 });
 
-Deno.test("a topic that was deleted and made anew, and is shorter now, ends the job", async () => {
+/** The same cluster as brokers show it that know no ids of topics. */
+const withoutIds = (broker: Kafka.MemoryBroker): Kafka.KafkaClientProvider => ({
+  name: "without ids",
+  open: (settings) =>
+    Effect.map(broker.open(settings), (client) => ({
+      ...client,
+      topics: (names) =>
+        Effect.map(
+          client.topics(names),
+          (found) => new Map([...found].map(([name, of]) => [name, { ...of, id: null }])),
+        ),
+      fetcher: Effect.map(client.fetcher, (fetcher) => ({
+        ...fetcher,
+        leaders: (names) =>
+          Effect.map(
+            fetcher.leaders(names),
+            (found) => new Map([...found].map(([name, of]) => [name, { ...of, id: null }])),
+          ),
+      })),
+    })),
+});
+
+for (const bounded of [false, true]) {
+  for (const records of [1, 5]) {
+    const what = `${records} records of the new topic, ${bounded ? "bounded" : "not bounded"}`;
+    Deno.test(`a topic that was deleted and made anew between two runs is not taken for the old one: ${what}`, async () => {
+      const broker = Kafka.memoryBroker({ topics: { a: 1 } });
+      for (let n = 0; n < 3; n++) broker.append("a", 0, { value: `${n}` });
+      const { out, job } = copying(texts(broker, { topics: "a", bounded, lostRecords: "dead-letter" }));
+      const kv = memoryKv();
+      const once = { kv, ...never, epochRecordsMax: 1, batchRecordsMax: 1 };
+      // It dies in the middle, as a bounded one has nothing to go on with when it has come to its end.
+      kv.onCommit(() => out.values().length > 0 ? "crash-before" : "ok");
+      await Effect.runPromiseExit(
+        quiet(Job.run(job, { ...once, state: "s", ...(bounded ? {} : { mode: "available-now" }) })),
+      );
+      kv.onCommit(() => "ok");
+      broker.deleteTopic("a");
+      broker.createTopic("a", 1);
+      for (let n = 0; n < records; n++) broker.append("a", 0, { value: "new" });
+      const error = await failureOf(Job.run(job, { ...once, state: "s" }));
+      assert.ok(error._tag === "IncompatibleState", error.message);
+      assert.match(
+        error.message,
+        /split "a-0" of source "in" must be the one that was read up to .*: current value is topic-2, where it was topic-1;/,
+      );
+      assert.ok(out.values().every((value) => !value.endsWith("new")), String(out.values()));
+    });
+  }
+}
+
+for (const isNoticed of ["by the broker's refusal", "when the topics are looked at"] as const) {
+  Deno.test(`a topic that is made anew while it is read ends the job: it is noticed ${isNoticed}`, () =>
+    withTestClock(Effect.gen(function* () {
+      const broker = Kafka.memoryBroker({ topics: { a: 1 } });
+      broker.append("a", 0, { value: "0" });
+      const { out, job } = copying(texts(broker, { topics: "a", metadataInterval: "1 minute" }));
+      yield* during(job, {}, (running) =>
+        Effect.gen(function* () {
+          let failure: Job.JobError | null = null;
+          yield* Effect.forkScoped(Effect.catch(running.await, (error) => Effect.sync(() => void (failure = error))));
+          yield* passUntil(() => out.values().length === 1, 1_000);
+          let looked = false;
+          broker.onRequest(({ api }) => {
+            looked ||= api === "Metadata";
+            return "ok";
+          });
+          broker.deleteTopic("a");
+          if (isNoticed === "by the broker's refusal") yield* passUntil(() => looked, 1_000);
+          broker.createTopic("a", 1);
+          broker.append("a", 0, { value: "new" });
+          yield* passUntil(() => failure !== null, 120_000, 100);
+          assert.match(String(failure), /made anew/);
+        }).pipe(Effect.scoped));
+      assert.deepEqual(out.values(), ["a-0/0=0"]);
+    })));
+}
+
+Deno.test("a topic that ends before the position, where the cluster knows no ids, ends the job", async () => {
   const broker = Kafka.memoryBroker({ topics: { a: 1 } });
   for (let n = 0; n < 3; n++) broker.append("a", 0, { value: `${n}` });
   for (const lostRecords of ["fail", "dead-letter"] as const) {
-    const { job } = copying(texts(broker, { topics: "a", lostRecords }));
+    const { job } = copying(texts(withoutIds(broker), { topics: "a", lostRecords }));
     const kv = memoryKv();
     await Effect.runPromise(Job.run(job, { kv, mode: "available-now" }));
     broker.deleteTopic("a");
@@ -683,7 +761,10 @@ const growing = (broker: Kafka.MemoryBroker) => {
       Effect.map(broker.open(settings), (client) => ({
         ...client,
         topics: (names) =>
-          Effect.map(client.topics(names), (found) => new Map([...found].map(([name]) => [name, { ...shown }]))),
+          Effect.map(
+            client.topics(names),
+            (found) => new Map([...found].map(([name, { id }]) => [name, { id, ...shown }])),
+          ),
       })),
   };
   return { shown, provider };

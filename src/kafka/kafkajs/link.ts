@@ -108,6 +108,12 @@ export class Link {
     return millis > 0 ? millis : Infinity;
   }
 
+  /** Whether the broker understands a version of a kind of request. */
+  knows(name: RequestName, version: number): boolean {
+    const range = this.#versions[this.#library.apiKeys[name]];
+    return range !== undefined && version >= range.minVersion && version <= range.maxVersion;
+  }
+
   /** Connects, and signs in. */
   get open(): Effect.Effect<void, Refusal> {
     const opening = async (): Promise<void> => {

@@ -22,6 +22,7 @@ import { ByteWriter } from "../wire/byte-writer.ts";
 import { readFetchAnswer } from "../wire/fetch-answer.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Ask, Link } from "./link.ts";
+import { askMetadata, metadataWithIds } from "./metadata.ts";
 
 /** An answer, or a part of one, that may be an error. */
 interface Coded {
@@ -49,7 +50,7 @@ export const requestsOver = (link: Link, settings: ClientSettings): BrokerConnec
   },
   close: link.close,
   metadata: (topics) =>
-    Effect.map(
+    link.knows("Metadata", metadataWithIds) ? link.ask(askMetadata(topics)) : Effect.map(
       link.ask<MetadataAnswer>({
         name: "Metadata",
         version: 6,
@@ -62,6 +63,7 @@ export const requestsOver = (link: Link, settings: ClientSettings): BrokerConnec
         topics: topicMetadata.map(({ topic, topicErrorCode, partitionMetadata }) => ({
           name: topic,
           errorCode: topicErrorCode,
+          id: null,
           partitions: partitionMetadata.map(({ partitionId, leader }) => ({ partition: partitionId, leader })),
         })),
       }),

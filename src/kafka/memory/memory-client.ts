@@ -22,8 +22,8 @@ export const openMemoryClient = (
     topics: (names) =>
       ask("Metadata", () =>
         new Map(names.flatMap((name) => {
-          const logs = topics.find(name);
-          return logs === undefined ? [] : [[name, { partitions: logs.length }]];
+          const topic = topics.find(name);
+          return topic === undefined ? [] : [[name, { id: topic.id, partitions: topic.logs.length }]];
         }))),
     batchBytesMax: (topic) => ask("DescribeConfigs", () => topics.batchBytesMax(topic)),
     createTopic: (name, partitions) => ask("CreateTopics", () => topics.create(name, partitions)),

@@ -39,7 +39,7 @@ export const memoryFetcher = (
   const read = (request: FetchRequest): ReadonlyArray<FetchedPartition> => {
     let bytes = 0;
     return request.partitions.map(({ topic, partition, offset }) => {
-      const log = topics.find(topic)?.[partition];
+      const log = topics.find(topic)?.logs[partition];
       if (log === undefined) return refused(topic, partition, "UNKNOWN_TOPIC_OR_PARTITION");
       if (leaderOf(partition) !== request.leader) return refused(topic, partition, "NOT_LEADER_OR_FOLLOWER");
       if (offset < log.startOffset || offset > log.endOffset) return refused(topic, partition, "OFFSET_OUT_OF_RANGE");
@@ -77,8 +77,9 @@ export const memoryFetcher = (
     leaders: (names) =>
       ask("Metadata", () =>
         new Map(names.flatMap((name) => {
-          const logs = topics.find(name);
-          return logs === undefined ? [] : [[name, new Map(logs.map((_, k) => [k, leaderOf(k)]))]];
+          const topic = topics.find(name);
+          if (topic === undefined) return [];
+          return [[name, { id: topic.id, leaders: new Map(topic.logs.map((_, k) => [k, leaderOf(k)])) }]];
         }))),
     fetch: (request) =>
       Effect.flatMap(arrive("Fetch"), (fate) => {

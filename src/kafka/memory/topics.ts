@@ -8,9 +8,17 @@ import { batchBytes } from "./batch-bytes.ts";
 import { brokerError } from "./broker-error.ts";
 import { type Author, type NewRecord, PartitionLog } from "./partition-log.ts";
 
+/** A topic. */
+interface Topic {
+  /** What tells it from others of its name. */
+  readonly id: string;
+  readonly logs: ReadonlyArray<PartitionLog>;
+}
+
 /** The topics of a broker in memory. */
 export class Topics {
-  readonly #topics = new Map<string, ReadonlyArray<PartitionLog>>();
+  readonly #topics = new Map<string, Topic>();
+  #made = 0;
   readonly #batchBytesMax: number;
   #bell = Deferred.makeUnsafe<void>();
 
@@ -35,7 +43,9 @@ export class Topics {
     if (!Number.isSafeInteger(partitions) || partitions < 1) {
       throw brokerError("INVALID_PARTITIONS", `make ${name} as it needs partitions: current value is ${partitions}`);
     }
-    if (!this.#topics.has(name)) this.#topics.set(name, Array.from({ length: partitions }, () => new PartitionLog()));
+    if (this.#topics.has(name)) return;
+    const logs = Array.from({ length: partitions }, () => new PartitionLog());
+    this.#topics.set(name, { id: `topic-${++this.#made}`, logs });
   }
 
   /** Deletes a topic with all that lies in it. */
@@ -44,21 +54,21 @@ export class Topics {
     this.#topics.delete(name);
   }
 
-  /** The logs of a topic, or `undefined`. */
-  find(name: string): ReadonlyArray<PartitionLog> | undefined {
+  /** A topic, or `undefined`. */
+  find(name: string): Topic | undefined {
     return this.#topics.get(name);
   }
 
   /** The logs of a topic that should be there. */
   logs(name: string): ReadonlyArray<PartitionLog> {
-    const logs = this.#topics.get(name);
-    if (logs === undefined) {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) {
       throw brokerError(
         "UNKNOWN_TOPIC_OR_PARTITION",
         `use a topic as there is none of this name: current value is ${name}`,
       );
     }
-    return logs;
+    return topic.logs;
   }
 
   /** The log of a partition that should be there. */

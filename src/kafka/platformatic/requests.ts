@@ -19,6 +19,7 @@ import {
 import { ByteReader } from "../wire/byte-reader.ts";
 import { readFetchAnswer } from "../wire/fetch-answer.ts";
 import { malformed } from "../wire/refusal.ts";
+import { topicIdOf } from "../wire/topic-id.ts";
 import type { Library } from "./library.ts";
 import type { Api, Link } from "./link.ts";
 
@@ -46,13 +47,14 @@ export const requestsOver = (library: Library, link: Link, settings: ClientSetti
   close: link.close,
   metadata: (topics) =>
     Effect.map(
-      link.ask(despiteErrors(library, library.metadataV9), [...topics], false),
+      link.ask(despiteErrors(library, library.metadataV10), [...topics], false),
       ({ brokers, controllerId, topics }) => ({
         brokers,
         controllerId,
-        topics: topics.map(({ name, errorCode, partitions }) => ({
+        topics: topics.map(({ name, errorCode, topicId, partitions }) => ({
           name: name ?? "",
           errorCode,
+          id: topicIdOf(Uint8Array.fromHex(topicId.replaceAll("-", ""))),
           partitions: partitions.map(({ partitionIndex, leaderId }) => ({
             partition: partitionIndex,
             leader: leaderId,

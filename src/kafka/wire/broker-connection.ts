@@ -35,6 +35,8 @@ export interface Metadata {
   readonly topics: ReadonlyArray<{
     readonly name: string;
     readonly errorCode: number;
+    /** What tells it from others of its name; `null` where the broker does not say it. */
+    readonly id: string | null;
     /** A leader below 0 is none. */
     readonly partitions: ReadonlyArray<{ readonly partition: number; readonly leader: number }>;
   }>;

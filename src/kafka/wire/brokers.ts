@@ -29,8 +29,14 @@ const sessionPart = 0.8;
 /** Makes a connection to an address, which is not open yet. */
 export type Connect = (address: string) => Effect.Effect<BrokerConnection, Refusal>;
 
-/** The broker that leads each partition of some topics, or `null` where there is none. */
-export type Leaders = ReadonlyMap<string, ReadonlyMap<number, number | null>>;
+/** A topic: what tells it from others of its name, and who leads its partitions, or `null` where nobody does. */
+interface Led {
+  readonly id: string | null;
+  readonly leaders: ReadonlyMap<number, number | null>;
+}
+
+/** Topics by their names. */
+export type Leaders = ReadonlyMap<string, Led>;
 
 /** What is asked of a broker. */
 export type Asking<A> = (connection: BrokerConnection) => Effect.Effect<A, Refusal>;
@@ -91,14 +97,15 @@ export class Brokers {
   /** Who leads the partitions of some topics. One that is missing is left out; one that may not be described is an error. */
   leaders(topics: ReadonlyArray<string>): Effect.Effect<Leaders, Refusal> {
     return Effect.gen({ self: this }, function* () {
-      const leaders = new Map<string, ReadonlyMap<number, number | null>>();
-      if (topics.length === 0) return leaders;
-      for (const { name, errorCode, partitions } of (yield* this.metadata(topics)).topics) {
+      const found = new Map<string, Led>();
+      if (topics.length === 0) return found;
+      for (const { name, errorCode, id, partitions } of (yield* this.metadata(topics)).topics) {
         if (errorCode === codes.unknownTopicOrPartition) continue;
         if (errorCode !== 0) yield* Effect.fail(refused(errorCode, `topic ${name}`));
-        leaders.set(name, new Map(partitions.map(({ partition, leader }) => [partition, leader < 0 ? null : leader])));
+        const leaders = new Map(partitions.map(({ partition, leader }) => [partition, leader < 0 ? null : leader]));
+        found.set(name, { id, leaders });
       }
-      return leaders;
+      return found;
     });
   }
 
@@ -211,7 +218,7 @@ const isUsable = ({ connection, until }: Held, now: number): boolean => connecti
 
 /** The leader of a partition, which must be there. */
 export const leaderOf = (leaders: Leaders, topic: string, partition: number): Effect.Effect<number, Refusal> => {
-  const leader = leaders.get(topic)?.get(partition);
+  const leader = leaders.get(topic)?.leaders.get(partition);
   if (typeof leader === "number") return Effect.succeed(leader);
   const code = leader === null ? codes.leaderNotAvailable : codes.unknownTopicOrPartition;
   return Effect.fail(refused(code, `partition ${partition} of ${topic}`));

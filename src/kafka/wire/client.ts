@@ -4,7 +4,7 @@
  * @module
  */
 import { Effect, type Scope } from "effect";
-import type { ClientSettings, KafkaClient, KafkaFetcher } from "../client.ts";
+import type { ClientSettings, KafkaClient, KafkaFetcher, TopicLeaders } from "../client.ts";
 import type { KafkaError } from "../errors.ts";
 import { Brokers, type Connect } from "./brokers.ts";
 import { partitionOf } from "./murmur2.ts";
@@ -34,7 +34,7 @@ export const openClient = (
         told(
           `describe topics ${names.join(", ")}`,
           Effect.map(brokers.leaders(names), (found) =>
-            new Map([...found].map(([name, leaders]) => [name, { partitions: leaders.size }]))),
+            new Map([...found].map(([name, { id, leaders }]) => [name, { id, partitions: leaders.size }]))),
         ),
       batchBytesMax: (topic) => told(`look up the settings of topic ${topic}`, batchBytesMaxOf(brokers, topic)),
       createTopic: (name, partitions) => told(`make topic ${name}`, createTopic(brokers, name, partitions)),
@@ -59,13 +59,13 @@ export const openClient = (
 const makeFetcher = (reading: Brokers, asking: Brokers): KafkaFetcher => ({
   leaders: (topics) =>
     Effect.map(asking.leaders(topics), (found) => {
-      const leaders = new Map<string, Map<number, number>>();
-      for (const [topic, partitions] of found) {
+      const known = new Map<string, TopicLeaders>();
+      for (const [topic, { id, leaders }] of found) {
         const led = new Map<number, number>();
-        for (const [partition, leader] of partitions) if (leader !== null) led.set(partition, leader);
-        leaders.set(topic, led);
+        for (const [partition, leader] of leaders) if (leader !== null) led.set(partition, leader);
+        known.set(topic, { id, leaders: led });
       }
-      return leaders;
+      return known;
     }).pipe(Effect.mapError(kafkaError(`look up the leaders of topics ${topics.join(", ")}`, reading.settings))),
   fetch: (request) =>
     Effect.mapError(

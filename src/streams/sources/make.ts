@@ -27,6 +27,13 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
     isFirst: boolean,
   ) => Effect.Effect<ReadonlyMap<string, Position>, SourceError, R>;
   /**
+   * Says what the splits are, beyond their names, at each start; it is recorded. A job does not go on with a split whose
+   * identity is another now, as a log that was deleted and made anew: it fails with `IncompatibleState`.
+   *
+   * @default {undefined} A split is what its name says.
+   */
+  readonly identities?: (splits: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>, SourceError, R>;
+  /**
    * Reads a split from a position (`null`: from its beginning) in batches of at most `batchRecordsMax` records. Unless
    * `replays` says otherwise, a split read again from a position must yield the same records in the same order.
    */
@@ -123,7 +130,8 @@ export function make<
 >(
   options: SourceOptions<A, R, Rejects, Replays>,
 ): Source<A, Rejects extends false ? never : DecodeError, R, ReplayEnd<Replays>> {
-  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, begin, committed } = options;
+  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, begin, identities, committed } =
+    options;
   return {
     "~weir/Source": undefined as never,
     name,
@@ -135,6 +143,7 @@ export function make<
     splits,
     read,
     ...(begin === undefined ? {} : { begin }),
+    ...(identities === undefined ? {} : { identities }),
     ...(committed === undefined ? {} : { committed }),
   };
 }
