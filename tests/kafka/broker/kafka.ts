@@ -151,7 +151,8 @@ export const format = async (data: string, users: Users): Promise<void> => {
     const made = await ask(
       "java",
       await javaArguments(shortRun, "kafka.tools.StorageTool", [
-        ...["format", "--cluster-id", randomId(), "--config", properties],
+        // In one word, as an id that begins with "-" would be taken for an option.
+        ...["format", `--cluster-id=${randomId()}`, "--config", properties],
         ...scram,
       ]),
     );
