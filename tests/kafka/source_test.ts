@@ -1053,7 +1053,7 @@ Deno.test("each partition has a watermark of its own, and an idle one does not h
         broker.append("a", 0, { value: "alive", timestamp: 7_000 });
         const { splits, watermarks } = yield* running.metrics;
         if (seen.at(-1) !== watermarks["eventTime#0"]) seen.push(watermarks["eventTime#0"]);
-        isDone = splits[1].idle && seen.at(-1)! >= 6_999;
+        isDone = splits.length === 2 && splits[1].idle && seen.at(-1)! >= 6_999;
         if (isDone) assert.deepEqual(splits.map(({ watermark }) => Math.round(watermark! / 1_000)), [7, 2]);
       }
       assert.deepEqual(seen.filter((watermark) => watermark > 0).map((watermark) => Math.round(watermark / 1_000)), [

@@ -114,6 +114,12 @@ const pollMillis = 20;
 /** How much of a log an error shows. */
 const logLinesMax = 40;
 
+/** How often a broker is made whose ports somebody else has taken meanwhile. */
+const portAttemptsMax = 5;
+
+/** What a broker logs when it cannot listen at a port. */
+const portTakenLine = "Address already in use";
+
 /** What a broker logs when it has started. */
 const startedLine = "Kafka Server started";
 
@@ -404,12 +410,16 @@ export const startBroker = async (options: BrokerOptions = {}): Promise<Broker> 
   await fetchKafka();
   await keepClasses();
   const java = [...javaSettings(profile, heapMegabytes), `-XX:SharedArchiveFile=${archive}`];
-  const broker = await makeBroker(options, java);
-  try {
-    await broker.start();
-    return broker;
-  } catch (error) {
-    await broker[Symbol.asyncDispose]();
-    throw error;
+  for (let attempt = 1;; attempt++) {
+    const broker = await makeBroker(options, java);
+    try {
+      await broker.start();
+      return broker;
+    } catch (error) {
+      await broker[Symbol.asyncDispose]();
+      // A port was free when it was chosen; Java takes a second to get as far as to listen there.
+      const isTaken = options.port === undefined && `${error}`.includes(portTakenLine);
+      if (!isTaken || attempt === portAttemptsMax) throw error;
+    }
   }
 };
