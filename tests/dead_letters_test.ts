@@ -1,9 +1,12 @@
 /** Dead letters as a person handles them: kept exactly once, listed, shown, retried, and discarded. */
 import assert from "node:assert/strict";
+import { serialize } from "node:v8";
 import { Cause, Effect, Exit, Option, References, Schedule, Schema, Stream } from "effect";
+import fc from "fast-check";
 import { DeadLetters, Flow, Job, Sink, Source, Watermark } from "@weir/streams";
 import { checkExactlyOnce } from "@weir/streams/testing";
 import { sealed } from "../src/streams/dead-letter-layout.ts";
+import { valueBytesMax } from "../src/kv-state/kv-limits.ts";
 import type { KvProvider } from "../src/kv-state/kv.ts";
 import { type MemoryKv, memoryKv } from "../src/testing/memory-kv.ts";
 
@@ -137,6 +140,12 @@ Deno.test("letters are numbered from the oldest on, and say where they come from
     raw: new TextEncoder().encode('{"id":30}'),
     rawLength: 9,
     rawForm: "json",
+    key: null,
+    keyLength: 0,
+    headers: [],
+    headerCount: 0,
+    offset: null,
+    timestamp: null,
     tries: 0,
     first: null,
     status: "waiting",
@@ -533,6 +542,359 @@ Deno.test("bytes that are no JSON are read by a function of one's own", async ()
     ["cannot be read: x is no number", "id=x"],
   ]);
 });
+
+// ── key, headers, place and time ────────────────────────────────────────────────────────────────────────────────────
+
+type Header = readonly [name: string, value: Uint8Array | null];
+
+/** A record of a log, as its source reads it. */
+interface Logged {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: ReadonlyArray<Header>;
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** A source of a log, of which nothing can be decoded. */
+const logOf = (log: ReadonlyArray<Logged>) =>
+  Source.make<Sum, never, true, true>({
+    name: "log",
+    bounded: true,
+    rejects: true,
+    replays: true,
+    splits: Effect.succeed(["log-0"]),
+    read: (_split, from) =>
+      Stream.fromIterable(
+        log.keys().drop(Number(from ?? 0)).map((offset) => {
+          const { key, value, headers } = log[offset];
+          const parts = { key, headers, offset, timestamp: 1_000 + offset };
+          return {
+            records: [new Source.Rejected("is of no use", value, value?.length ?? 0, parts)],
+            positions: [offset + 1],
+          };
+        }),
+      ),
+  });
+
+interface Sum {
+  readonly account: string;
+  readonly trace: string;
+  readonly cents: number | null;
+}
+const Sum = Schema.Struct({
+  account: Schema.String,
+  trace: Schema.String,
+  cents: Schema.NullOr(Schema.FiniteFromString),
+});
+
+const logJob = (
+  kv: MemoryKv,
+  log: ReadonlyArray<Logged>,
+  out: Sink.MemorySink<Sum>,
+  parse?: Source.RetriesOptions<Sum>["parse"],
+) =>
+  Job.make({
+    name: "log",
+    guarantee: "exactly-once",
+    flows: [
+      Flow.from(logOf(log)).pipe(
+        Flow.merge(
+          Flow.from(Source.retries("retries", { path, schema: Sum, kv, ...(parse === undefined ? {} : { parse }) })),
+        ),
+        Flow.onError(Sink.deadLetters("dead", { path, kv })),
+        Flow.to(out),
+      ),
+    ],
+  });
+
+const log: ReadonlyArray<Logged> = [
+  {
+    key: Uint8Array.of(0xff, 0),
+    value: bytes("5"),
+    headers: [["trace", bytes("t")], ["trace", null], ["", bytes("")]],
+  },
+  { key: bytes("b"), value: null, headers: [] },
+  { key: null, value: bytes(""), headers: [["__proto__", Uint8Array.of(0xfe)]] },
+  { key: bytes(""), value: bytes("x"), headers: [] },
+];
+
+/** What a stored letter says of its record. */
+const recordIn = (letter: DeadLetters.StoredLetter | null) => {
+  const { raw, rawForm, key, headers, offset, timestamp } = letter!;
+  return { value: rawForm === "none" ? null : raw, key, headers, offset, timestamp };
+};
+
+const allIn = (kv: MemoryKv) => withLetters(kv, (dead) => Effect.map(dead.list(), ({ letters }) => letters));
+
+Deno.test("a letter keeps a record's key, headers, place and time, and tells no value from an empty one", async () => {
+  const kv = memoryKv();
+  await runOn(kv, logJob(kv, log, Sink.memory("out")));
+  const expected = log.map(({ key, value, headers }, offset) => ({
+    value,
+    key,
+    headers,
+    offset,
+    timestamp: 1_000 + offset,
+  }));
+  const letters = await allIn(kv);
+  assert.deepEqual(letters.map(recordIn), expected);
+  assert.deepEqual(
+    letters.map(({ rawLength, keyLength, headerCount, obstacle }) => [rawLength, keyLength, headerCount, obstacle]),
+    [[1, 2, 3, null], [0, 1, 0, null], [0, 0, 1, null], [1, 0, 0, null]],
+  );
+  assert.deepEqual(recordIn(await withLetters(kv, (dead) => dead.show(2))), expected[1]);
+});
+
+Deno.test("a retry is read from value, key and headers; one that fails again keeps them", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<Sum>("out");
+  await runOn(kv, logJob(kv, log, out));
+  const before = (await allIn(kv)).map(recordIn);
+  await withLetters(kv, (dead) => dead.retry({}));
+  // Nobody reads more than JSON from the value: none of these is a Sum.
+  await runOn(kv, logJob(kv, log, out));
+  const again = await allIn(kv);
+  assert.deepEqual(again.map(recordIn), before);
+  assert.deepEqual(again.map(({ number, tries, first }) => [number, tries, first?.position]), [
+    [5, 1, 1],
+    [6, 1, 2],
+    [7, 1, 3],
+    [8, 1, 4],
+  ]);
+  assert.deepEqual(again.map(({ reason }) => reason.split(":")[0]), [
+    "does not match the schema",
+    "has no value, of which only parse can make a record",
+    "is not JSON",
+    "is not JSON",
+  ]);
+  await withLetters(kv, (dead) => dead.retry({}));
+  const parse: Source.RetriesOptions<Sum>["parse"] = (value, { key, headers, rawForm, offset, timestamp, first }) => {
+    assert.deepEqual([timestamp, first?.position], [1_000 + offset!, offset! + 1]);
+    if (rawForm === "bytes" && value.length === 0) throw new Error("an amount has digits");
+    const trace = headers.find(([name]) => name === "trace")?.[1];
+    return {
+      account: key === null ? "nobody" : key.toHex(),
+      trace: trace == null ? "none" : new TextDecoder().decode(trace),
+      cents: rawForm === "none" ? null : new TextDecoder().decode(value),
+    };
+  };
+  await runOn(kv, logJob(kv, log, out, parse));
+  assert.deepEqual(out.values(), [
+    { account: "ff00", trace: "t", cents: 5 },
+    { account: "62", trace: "none", cents: null },
+  ]);
+  const left = await allIn(kv);
+  assert.deepEqual(left.map(recordIn), before.slice(2));
+  assert.deepEqual(left.map(({ tries }) => tries), [2, 2]);
+});
+
+Deno.test("a retry that fails is whole in any sink, not only where its letter was kept", async () => {
+  const kv = memoryKv();
+  await runOn(kv, logJob(kv, log, Sink.memory("out")));
+  await withLetters(kv, (dead) => dead.retry({}));
+  const dead = Sink.memory<Flow.DeadLetter<unknown>>("dead");
+  const retries = Flow.from(Source.retries("retries", { path, schema: Sum, kv }));
+  const flow = retries.pipe(Flow.onError(dead), Flow.to(Sink.memory<Sum>("out")));
+  const job = Job.make({ name: "retries", guarantee: "exactly-once", flows: [flow] });
+  await Effect.runPromise(Job.run(job, { kv, state: "retries.kv", mode: "available-now" }));
+  const found = dead.values().map(({ raw, rawForm, key, headers, offset, timestamp }) => ({
+    value: rawForm === "none" ? null : raw,
+    key,
+    headers,
+    offset,
+    timestamp,
+  }));
+  assert.deepEqual(found, log.map((record, offset) => ({ ...record, offset, timestamp: 1_000 + offset })));
+});
+
+Deno.test("whatever crashes, retries of a log's records have their effect once, and lose no part of them", async () => {
+  const story = async (fateOf: (commit: number) => "ok" | "crash-before" | "crash-after") => {
+    const kv = memoryKv();
+    const told: Array<unknown> = [];
+    for (let tries = 0; tries < 3; tries++) {
+      kv.onCommit(fateOf);
+      await runOn(kv, logJob(kv, log, Sink.memory("out")));
+      kv.onCommit(() => "ok");
+      told.push(await allIn(kv));
+      await withLetters(kv, (dead) => dead.retry({}));
+    }
+    return { told, commits: kv.commits() };
+  };
+  // The id in the name of the split is random.
+  const withoutId = (told: unknown) => JSON.parse(JSON.stringify(told).replaceAll(/retries-[0-9a-f]+/g, "retries"));
+  const { commits, told } = await story(() => "ok");
+  for (let commit = 0; commit < commits; commit++) {
+    for (const fate of ["crash-before", "crash-after"] as const) {
+      const got = await story((k) => k === commit ? fate : "ok");
+      assert.deepEqual(withoutId(got.told), withoutId(told), `${fate} at commit ${commit}`);
+    }
+  }
+});
+
+/** Two letters as version 0.1 stored them before letters had a key: '{"id":"2"}', and {"id":30} that a map refused. */
+const earlier = [
+  "AQAAACZ4eGn/D28iBnNvdXJjZSIGb3JkZXJzIgVzcGxpdCIBMCIIcG9zaXRpb25JAiIIb3BlcmF0b3IiD3NvdXJjZSAib3JkZXJzIiIGcmVhc29uIgtp" +
+  "cyBubyBvcmRlciIJcmF3TGVuZ3RoSRQiB3Jhd0Zvcm0iBWJ5dGVzIgNyYXdcAQp7ImlkIjoiMiJ9IgV0cmllc0kAIgVmaXJzdDB7Cg==",
+  "AQAAAD5lEGv/D28iBnNvdXJjZSIGb3JkZXJzIgVzcGxpdCIBMCIIcG9zaXRpb25JBCIIb3BlcmF0b3IiBW1hcCMwIgZyZWFzb24iFW9yZGVyIDMwIGlz" +
+  "IHRvbyBsYXJnZSIJcmF3TGVuZ3RoSRIiB3Jhd0Zvcm0iBGpzb24iA3Jhd1wBCXsiaWQiOjMwfSIFdHJpZXNJACIFZmlyc3Qwewo=",
+];
+
+Deno.test("letters that an earlier version stored are listed, retried, and kept again when that fails", async () => {
+  const kv = memoryKv();
+  const out = Sink.memory<number>("out");
+  await runOn(kv, jobOf(kv, ['{"id":"2"}', '{"id":30}'], out, { work: small }));
+  for (const [k, stored] of earlier.entries()) kv.tamper(path, ["letters", k + 1], () => Uint8Array.fromBase64(stored));
+  const nothing = { key: null, keyLength: 0, headers: [], headerCount: 0, offset: null, timestamp: null };
+  for (const { key, keyLength, headers, headerCount, offset, timestamp, obstacle } of await allIn(kv)) {
+    assert.deepEqual({ key, keyLength, headers, headerCount, offset, timestamp }, nothing);
+    assert.equal(obstacle, null);
+  }
+  assert.deepEqual((await lettersIn(kv)).map(([, , operator, , raw]) => [operator, raw]), [
+    ['source "orders"', '{"id":"2"}'],
+    ["map#0", '{"id":30}'],
+  ]);
+  await withLetters(kv, (dead) => dead.retry({}));
+  await runOn(kv, jobOf(kv, [], out, { work: small }));
+  assert.deepEqual((await lettersIn(kv)).map(([number, , , , raw, tries]) => [number, raw, tries]), [
+    [3, '{"id":"2"}', 1],
+    [4, '{"id":30}', 1],
+  ]);
+  await withLetters(kv, (dead) => dead.retry({}));
+  await runOn(kv, jobOf(kv, [], out, { schema: lenient }));
+  assert.deepEqual(out.values(), [2, 30]);
+});
+
+/** Bytes of some length, of which each says where it lies. */
+const ramp = (length: number): Uint8Array => Uint8Array.from({ length }, (_, at) => at % 251);
+
+const header: fc.Arbitrary<Header> = fc.record({
+  name: fc.string({ unit: "binary", maxLength: 40 }),
+  length: fc.option(fc.nat(20_000)),
+}).map(({ name, length }) => [name, length === null ? null : ramp(length)]);
+
+/** The bytes of a letter's record in UTF-8, however they were counted. */
+const bytesKept = ({ raw, parts: { key, headers } }: Source.Rejected): number =>
+  headers.reduce((sum, [name, value]) => sum + bytes(name).length + (value?.length ?? 0), raw.length) +
+  (key?.length ?? 0);
+
+const startsWith = (whole: Uint8Array, part: Uint8Array): boolean => part.every((byte, at) => byte === whole[at]);
+
+Deno.test("value, key and headers share one bound; what is cut says so, and nothing is cut that has room", () => {
+  const length = fc.oneof(fc.nat(100), fc.nat(100_000));
+  fc.assert(fc.property(
+    length.map(ramp),
+    fc.option(length.map(ramp)),
+    fc.oneof(fc.array(header, { maxLength: 8 }), fc.nat(5_000).map((n) => Array<Header>(n).fill(["", null]))),
+    (value, key, headers) => {
+      const rejected = new Source.Rejected("no", value, value.length, { key, headers, offset: 3 });
+      const { raw, rawLength, parts } = rejected;
+      assert.ok(bytesKept(rejected) <= Source.rejectedBytesMax);
+      assert.deepEqual([rawLength, parts.keyLength, parts.headerCount, parts.offset, parts.timestamp], [
+        value.length,
+        key?.length ?? 0,
+        headers.length,
+        3,
+        null,
+      ]);
+      assert.ok(startsWith(value, raw));
+      assert.equal(parts.key === null, key === null);
+      if (key !== null) assert.ok(startsWith(key, parts.key!));
+      // In their order, and each of them whole.
+      let at = 0;
+      for (const kept of parts.headers) {
+        const isSame = (one: Header) =>
+          one[0] === kept[0] && (one[1] === null ? kept[1] === null : kept[1] !== null &&
+            one[1].length === kept[1].length && startsWith(one[1], kept[1]));
+        while (at < headers.length && !isSame(headers[at])) at++;
+        assert.ok(at++ < headers.length);
+      }
+      // Three bytes a character, and 32 a header, are the most that they are counted with.
+      const most = headers.reduce((sum, [name, value]) => sum + 32 + 3 * name.length + (value?.length ?? 0), 0) +
+        value.length + (key?.length ?? 0);
+      const isWhole = raw.length === value.length && parts.key?.length === key?.length &&
+        parts.headers.length === headers.length;
+      if (most <= Source.rejectedBytesMax) assert.ok(isWhole);
+      const half = Source.rejectedBytesMax / 2;
+      // Whichever is long leaves the other its half.
+      if (value.length <= half) assert.equal(raw.length, value.length);
+      if (most - value.length <= half) assert.deepEqual(parts.headers.length, headers.length);
+      // Whatever it is, Deno KV takes it.
+      assert.ok(serialize({ raw, ...parts }).length < valueBytesMax - 16_384);
+    },
+  ));
+});
+
+Deno.test("what a rejected record holds is a copy of its key and headers, and none of what they lay in", () => {
+  const answer = new Uint8Array(1_000_000);
+  const part = answer.subarray(10, 20);
+  const { parts } = new Source.Rejected("no", null, 0, { key: part, headers: [["h", part]] });
+  assert.deepEqual([parts.key!.buffer.byteLength, parts.headers[0][1]!.buffer.byteLength], [10, 10]);
+});
+
+Deno.test("a letter of which a part was cut is kept, says which, and is not retried", async () => {
+  const kv = memoryKv();
+  const big = ramp(100_000);
+  const many = Array.from({ length: 5_000 }, (_, n) => [`名${n}`, null] as const);
+  const cut: ReadonlyArray<Logged> = [
+    { key: bytes("k"), value: big, headers: [["h", bytes("v")]] },
+    { key: big, value: bytes("v"), headers: [] },
+    { key: bytes("k"), value: bytes("v"), headers: [["small", null], ["big", big], ["after", bytes("1")]] },
+    { key: null, value: null, headers: many },
+    { key: big, value: big, headers: many },
+  ];
+  await runOn(kv, logJob(kv, cut, Sink.memory("out")));
+  const letters = await allIn(kv);
+  const { rejectedBytesMax } = Source;
+  assert.deepEqual(letters.map(({ obstacle }) => obstacle), [
+    `only ${rejectedBytesMax - 1 - (32 + 3 + 1)} of its 100000 bytes were kept`,
+    `only ${rejectedBytesMax - 1} of the 100000 bytes of its key were kept`,
+    "only 2 of its 3 headers were kept",
+    `only ${letters[3].headers.length} of its 5000 headers were kept`,
+    `only ${rejectedBytesMax / 2} of its 100000 bytes were kept`,
+  ]);
+  assert.deepEqual(letters[2].headers, [["small", null], ["after", bytes("1")]]);
+  assert.ok(letters[3].headers.length > 500);
+  assert.deepEqual(letters[4].key, big.slice(0, rejectedBytesMax / 2));
+  assert.deepEqual(await withLetters(kv, (dead) => dead.retry({})), {
+    retried: 0,
+    alreadyRetrying: 0,
+    unretryable: 5,
+    gone: 0,
+  });
+});
+
+Deno.test("a record without anything but its place can be retried; what has not even that cannot", async () => {
+  const kv = memoryKv();
+  await runOn(kv, logJob(kv, [{ key: null, value: null, headers: [] }], Sink.memory("out")));
+  assert.deepEqual((await allIn(kv)).map(({ obstacle }) => obstacle), [null]);
+  // As a source says that records were lost.
+  const lost = Source.make<number, never, true, true>({
+    name: "log",
+    bounded: true,
+    rejects: true,
+    replays: true,
+    splits: Effect.succeed(["log-0"]),
+    read: () => Stream.fromIterable([{ records: [new Source.Rejected("lost", null, 0)], positions: [1] }]),
+  });
+  const others = memoryKv();
+  await runOn(
+    others,
+    Job.make({
+      name: "log",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(lost).pipe(
+          Flow.onError(Sink.deadLetters("dead", { path, kv: others })),
+          Flow.to(Sink.memory<number>("out")),
+        ),
+      ],
+    }),
+  );
+  assert.deepEqual((await allIn(others)).map(({ obstacle }) => obstacle), ["nothing of its record was kept"]);
+});
+
+// ── damage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Deno.test("a letter that is damaged is an error that names it, and can be discarded", async () => {
   const kv = memoryKv();

@@ -953,14 +953,17 @@ Deno.test("how often a followed file is looked at goes by the clock", () =>
         const source = lines(path, { follow: { pollInterval: "1 minute" } });
         yield* Stream.runForEach(source.read(path, null, 10), (batch) => Effect.sync(() => reads.push(batch.records)))
           .pipe(Effect.forkScoped);
-        const settle = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 30)));
-        yield* settle;
+        const pause = (millis: number) => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)));
+        const untilRead = (count: number) =>
+          Effect.repeat(pause(5), { until: () => reads.length >= count, times: 2_000 });
+        yield* untilRead(1);
+        yield* pause(100); // It falls asleep.
         yield* Effect.promise(() => append(path, "2\n"));
         yield* TestClock.adjust("59 seconds");
-        yield* settle;
+        yield* pause(30);
         assert.deepEqual(reads, [[1]]);
         yield* TestClock.adjust("1 second");
-        yield* settle;
+        yield* untilRead(2);
         assert.deepEqual(reads, [[1], [2]]);
       }).pipe(Effect.scoped, Effect.provide(TestClock.layer())) as Effect.Effect<void>,
     )));

@@ -245,6 +245,8 @@ Deno.test("a file that cannot be opened is an error that names the sink and the 
     assert.ok(error.message.startsWith(`Cannot open "${folder}" for sink "out": `), error.message);
   }));
 
+const noParts = { key: null, keyLength: 0, headers: [], headerCount: 0, offset: null, timestamp: null } as const;
+
 Deno.test("a dead letter is written as text where its bytes are UTF-8, else in base64, and can be read back", () => {
   const sink = Sink.ndjson("dead", { path: "dead.ndjson", schema: deadLetterSchema });
   const letter = (raw: Uint8Array): DeadLetter<DecodeError> => ({
@@ -257,6 +259,7 @@ Deno.test("a dead letter is written as text where its bytes are UTF-8, else in b
     raw,
     rawLength: raw.length,
     rawForm: "bytes",
+    ...noParts,
   });
   const common = { source: "s", split: "0", position: 7, operator: "decode", reason: "is not JSON", rawForm: "bytes" };
   const text = sink.driver.encode(letter(new TextEncoder().encode("ü")));
@@ -268,6 +271,68 @@ Deno.test("a dead letter is written as text where its bytes are UTF-8, else in b
     assert.equal(back.error, null);
     assert.equal(sink.driver.encode(back), line);
   }
+});
+
+Deno.test("key, headers, place and time of a dead letter are written as its bytes are, and what is not there is left out", () => {
+  const encode = Schema.encodeSync(deadLetterSchema);
+  const decode = Schema.decodeUnknownSync(deadLetterSchema);
+  const coordinates = { source: "s", split: "t-0", position: 6, operator: "o", reason: "r" };
+  const whole: DeadLetter<unknown> = {
+    ...coordinates,
+    error: null,
+    raw: new Uint8Array(),
+    rawLength: 0,
+    rawForm: "none",
+    key: new TextEncoder().encode("\ufeffü"),
+    keyLength: 5,
+    headers: [["a", null], ["a", new Uint8Array()], ["", Uint8Array.of(0xff)], ["__proto__", Uint8Array.of(0x31)]],
+    headerCount: 9,
+    offset: 5,
+    timestamp: 0,
+  };
+  const json = {
+    ...coordinates,
+    rawLength: 0,
+    rawForm: "none",
+    key: "\ufeffü",
+    keyLength: 5,
+    headers: [{ name: "a" }, { name: "a", value: "" }, { name: "", valueBase64: "/w==" }, {
+      name: "__proto__",
+      value: "1",
+    }],
+    headerCount: 9,
+    offset: 5,
+    timestamp: 0,
+  };
+  const cases: ReadonlyArray<readonly [letter: DeadLetter<unknown>, json: Record<string, unknown>]> = [
+    [whole, json],
+    [{ ...whole, ...noParts, rawForm: "bytes" }, { ...coordinates, raw: "", rawLength: 0, rawForm: "bytes" }],
+    [{ ...whole, ...noParts, key: Uint8Array.of(0xfe), keyLength: 1, headerCount: 2, rawForm: "bytes" }, {
+      ...coordinates,
+      raw: "",
+      rawLength: 0,
+      rawForm: "bytes",
+      keyBase64: "/g==",
+      keyLength: 1,
+      headerCount: 2,
+    }],
+  ];
+  for (const [letter, expected] of cases) {
+    assert.deepEqual(encode(letter), expected);
+    assert.deepEqual(decode(JSON.parse(JSON.stringify(expected))), letter);
+  }
+  // As an earlier version wrote them, and the least that there may be.
+  const old = { ...coordinates, raw: "{oh}", rawLength: 4 };
+  assert.deepEqual(decode(old), {
+    ...coordinates,
+    ...noParts,
+    error: null,
+    raw: new TextEncoder().encode("{oh}"),
+    rawLength: 4,
+    rawForm: "words",
+  });
+  const { keyLength, headerCount } = decode({ ...old, key: "ü", headers: [{ name: "a" }] });
+  assert.deepEqual([keyLength, headerCount], [2, 1]);
 });
 
 // ── table ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -630,6 +695,7 @@ Deno.test("a sink's type states what it takes and how an epoch becomes visible, 
     raw: new Uint8Array(),
     rawLength: 0,
     rawForm: "bytes",
+    ...noParts,
   };
   const buried: Flow<unknown, Transactional> = flowOf(dead).pipe(
     to(Sink.ndjson("dead", { path: "x", schema: deadLetterSchema })),

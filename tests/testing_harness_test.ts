@@ -278,6 +278,34 @@ Deno.test("a record that was rejected is an error of the flow, with its bytes", 
   assert.deepEqual(harness.take(dead), ["is not JSON at 2"]);
 });
 
+Deno.test("a record of a log that could not be decoded comes with its key, headers and place, or without a value", () => {
+  const words = Source.array<string>("words", []);
+  const dead = Sink.memory<Flow.DeadLetter<unknown>>("dead");
+  const harness = TestHarness.make(Job.make({
+    name: "words",
+    guarantee: "exactly-once",
+    flows: [Flow.from(words).pipe(Flow.onError(dead), Flow.to(Sink.memory<string>("out")))],
+  }));
+  const key = Uint8Array.of(1);
+  harness.reject(words, "is null", null, { key, headers: [["trace", null]], offset: 7, timestamp: 5 });
+  harness.reject(words, "is empty", "");
+  const [none, empty] = harness.take(dead);
+  assert.deepEqual([none.rawForm, none.key, none.headers, none.offset, none.timestamp], [
+    "none",
+    key,
+    [["trace", null]],
+    7,
+    5,
+  ]);
+  assert.deepEqual([empty.rawForm, empty.key, empty.headers, empty.offset, empty.timestamp], [
+    "bytes",
+    null,
+    [],
+    null,
+    null,
+  ]);
+});
+
 Deno.test("what a sink cannot encode is an error, though nothing is written", () => {
   const values = Source.array<unknown>("values", []);
   const file = Sink.ndjson<unknown>("file", { path: "never/written.ndjson" });

@@ -53,15 +53,17 @@ export const campaignMetricsOnKafka = (cluster: Kafka.Cluster, topics: Topics) =
   const events = Kafka.source("ad-events", { cluster, topics: topics.events, value: event, bounded: true });
   const metrics = Kafka.sink("metrics", { cluster, topic: topics.metrics, key, value: Kafka.json(Metrics) });
   const corrections = Kafka.sink("corrections", { cluster, topic: topics.corrections, key, value: event });
-  const deadLetters = Kafka.sink("dead-letters", { cluster, topic: topics.deadLetters, value: Kafka.bytes() });
+  const bytes = Kafka.nullable(Kafka.bytes());
+  const deadLetters = Kafka.sink("dead-letters", { cluster, topic: topics.deadLetters, key: bytes, value: bytes });
 
   const perCampaign = Flow.from(events).pipe(
     Flow.onError((letters) =>
       letters.pipe(
-        // The bytes as they were, and in headers where they lay and what is wrong with them.
-        Flow.map(({ raw, source, split, position, reason }) => ({
-          value: raw,
-          headers: { source, split, position: String(position), reason },
+        // The record as it was, and in headers where it lay and what is wrong with it.
+        Flow.map(({ key, raw, rawForm, headers, split, offset, reason }) => ({
+          key,
+          value: rawForm === "none" ? null : raw,
+          headers: [...headers, ["split", split], ["offset", String(offset)], ["reason", reason]] as const,
         })),
         Flow.to(deadLetters),
       )

@@ -35,7 +35,8 @@ const pieces: ReadonlyArray<Uint8Array> = [
   [0],
 ].map((piece) => Uint8Array.from(piece));
 
-const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+/** Puts bytes together. */
+export const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

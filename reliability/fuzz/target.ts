@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import type { Draw } from "./draw.ts";
 
 /** What is fuzzed. */
@@ -41,4 +42,14 @@ export const kindOf = (thrown: unknown): string => {
   if (!(thrown instanceof Error)) return "a thrown object";
   const { name } = thrown.constructor;
   return thrown instanceof RangeError && !refusal.test(thrown.message) ? `${name} of the runtime` : name;
+};
+
+/** Does with a sound input what must not reject it. */
+export const unrejected = <A>(what: () => A): A => {
+  try {
+    return what();
+  } catch (error) {
+    if (error instanceof Error && error.name === "AssertionError") throw error;
+    assert.fail(`what is sound is rejected: ${error instanceof Error ? error.stack : error}`);
+  }
 };

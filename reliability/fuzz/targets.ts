@@ -6,6 +6,12 @@
 import type { Target } from "./target.ts";
 import { accumulators } from "./targets/aggregates.ts";
 import { csv } from "./targets/csv.ts";
+import { kafkaAnswers } from "./targets/kafka-answers.ts";
+import { kafkaBatches } from "./targets/kafka-batches.ts";
+import { kafkaCodecs } from "./targets/kafka-codecs.ts";
+import { kafkaFrames } from "./targets/kafka-frames.ts";
+import { kafkaHashes } from "./targets/kafka-hashes.ts";
+import { kafkaNumbers } from "./targets/kafka-numbers.ts";
 import { keys } from "./targets/keys.ts";
 import { lines } from "./targets/lines.ts";
 import { ndjson } from "./targets/ndjson.ts";
@@ -24,6 +30,12 @@ export const targets: ReadonlyArray<Target> = [
   gzip,
   serverEvents,
   bodies,
+  kafkaFrames,
+  kafkaNumbers,
+  kafkaAnswers,
+  kafkaBatches,
+  kafkaCodecs,
+  kafkaHashes,
   positions,
   options,
   calendars,

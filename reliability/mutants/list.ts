@@ -436,6 +436,23 @@ const counts: ReadonlyArray<Mutant> = [
     "dead_letters",
   ),
   mutant(
+    "letter-parts",
+    "a letter whose retry fails keeps its key, headers, place and time",
+    "src/streams/sources/retries.ts",
+    [
+      'new Rejected(decoded.reason, rawForm === "none" ? null : raw, rawLength, parts)',
+      "new Rejected(decoded.reason, raw, rawLength)",
+    ],
+    "dead_letters",
+  ),
+  mutant(
+    "letter-bound",
+    "value, key and headers of a letter share one bound",
+    "src/streams/cut-record.ts",
+    ["if (recordCost(record) <= bytesMax) return record;", "if (record.raw.length <= bytesMax) return record;"],
+    "dead_letters",
+  ),
+  mutant(
     "count-dropped",
     "errors that are dropped are counted",
     "src/streams/operators/on-error.ts",
@@ -935,6 +952,27 @@ const kafka: ReadonlyArray<Mutant> = [
     "src/kafka/sink.ts",
     ["      if (size > batchBytesMax) {", "      if (size > batchBytesMax * 1_000) {"],
     "kafka/sink",
+  ),
+  mutant(
+    "kafka-rising",
+    "a batch whose offsets do not rise is refused",
+    "src/kafka/wire/record-batches.ts",
+    ["    lowest = offset + 1;\n", ""],
+    "kafka/record_batches",
+  ),
+  mutant(
+    "kafka-objects",
+    "records and headers without bytes are bounded by what they take in memory",
+    "src/kafka/wire/record-batches.ts",
+    ["    objects += headerCount;\n", ""],
+    "kafka/record_batches",
+  ),
+  mutant(
+    "kafka-decompressed",
+    "what is decompressed of an answer is bounded together",
+    "src/kafka/wire/record-batches.ts",
+    ["  room.takenBytes += bytes.length;\n", ""],
+    "kafka/record_batches",
   ),
   mutant(
     "kafka-made-anew",

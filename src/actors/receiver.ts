@@ -6,20 +6,17 @@
  */
 
 import type { Columns } from "./columns.ts";
-import type { RawForm } from "./record-bytes.ts";
+import type { RecordBytes, RecordParts } from "./record-bytes.ts";
 import type { TaskContext } from "./task-context.ts";
 
 /** An error on its way to the operator that handles errors, with the coordinates of its record. */
-export interface Letter {
+export interface Letter extends RecordBytes, RecordParts {
   readonly source: string;
   readonly split: string;
   readonly position: number | string;
   readonly operator: string;
   readonly reason: string;
   readonly error: unknown;
-  readonly raw: Uint8Array;
-  readonly rawLength: number;
-  readonly rawForm: RawForm;
   /** Whether a function of the pipeline threw, rather than failed with an error of the flow's type. */
   readonly defect: boolean;
 }

@@ -7,7 +7,7 @@ import type { Columns } from "./columns.ts";
 import { type Marks, noMarks } from "./marks.ts";
 import { endOfRound } from "./message.ts";
 import type { Letter } from "./receiver.ts";
-import { recordBytes } from "./record-bytes.ts";
+import { noParts, recordBytes } from "./record-bytes.ts";
 import { inWords } from "../windows/in-words.ts";
 
 /** What is known of a split, by its number. */
@@ -110,6 +110,7 @@ export class TaskContext {
       reason: reasonOf(error),
       error,
       ...recordBytes(value),
+      ...noParts,
       defect,
     };
   }

@@ -90,7 +90,8 @@ export interface ClusterOptions {
    */
   readonly responseBytesMax?: number;
   /**
-   * How many bytes a batch of records may have once it is decompressed.
+   * How many bytes a batch of records may have once it is decompressed, and how many its records and headers, of which each
+   * counts with 64 besides its own. Of one partition no more is decompressed at a time than this and a batch.
    *
    * @default {67_108_864}
    */

@@ -34,11 +34,11 @@ export const decoding = <K, V, H>(
   const decodeOne = (topic: string, partition: number, record: LogRecord): KafkaRecord<K, V, H> | Rejected => {
     const { offset, timestamp } = record;
     const decodedValue = value.decode(record.value);
-    if (decodedValue instanceof Undecodable) return rejected("value", offset, decodedValue, record.value);
+    if (decodedValue instanceof Undecodable) return rejected("value", decodedValue, record);
     const decodedKey = key.decode(record.key);
-    if (decodedKey instanceof Undecodable) return rejected("key", offset, decodedKey, record.key);
+    if (decodedKey instanceof Undecodable) return rejected("key", decodedKey, record);
     const decodedHeaders = headersOf(record.headers);
-    if (decodedHeaders instanceof Undecodable) return rejected("headers", offset, decodedHeaders, record.value);
+    if (decodedHeaders instanceof Undecodable) return rejected("headers", decodedHeaders, record);
     return new KafkaRecord(topic, partition, offset, timestamp, decodedKey, decodedValue, decodedHeaders);
   };
   const decodeAll: Decode<KafkaRecord<K, V, H>> = (topic, partition, records) =>
@@ -58,12 +58,15 @@ export const decoding = <K, V, H>(
     );
 };
 
-const rejected = (part: string, offset: number, { reason }: Undecodable, raw: Uint8Array | null): Rejected =>
-  rejectedBytes(`${part} at offset ${offset} ${reason}`, raw ?? new Uint8Array());
+/** What stands for a record of which a part cannot be decoded: the whole record, whichever part it is. */
+const rejected = (part: "key" | "value" | "headers", { reason }: Undecodable, record: LogRecord): Rejected => {
+  const { offset, timestamp, key, value, headers } = record;
+  return rejectedBytes(`${part} at offset ${offset} ${reason}`, value, { key, headers, offset, timestamp });
+};
 
 const headersDecoder = <H>(schema: Schema.ConstraintDecoder<H>): (pairs: ReadonlyArray<Header>) => H | Undecodable => {
   const { decodeValue } = valueDecoder(schema);
-  const utf8 = new TextDecoder("utf-8", { fatal: true });
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   return (pairs) => {
     const texts: Array<readonly [name: string, text: string | null]> = [];
     for (const [name, value] of pairs) {

@@ -72,6 +72,7 @@ export type {
   SaslSettings,
   TlsSettings,
   TopicDescription,
+  TopicLeaders,
   TransactionalProducer,
 } from "./client.ts";
 export { clientCodes, KafkaError, KafkaErrorBase } from "./errors.ts";

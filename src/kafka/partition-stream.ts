@@ -120,7 +120,7 @@ export class PartitionStream<A> {
       const reason = `offsets ${wanted} to ${next - 1} were deleted before they were read: at most ${
         next - wanted
       } records`;
-      return Effect.succeed(this.#batch([new Rejected(reason, new Uint8Array(), 0)], [next], undefined));
+      return Effect.succeed(this.#batch([new Rejected(reason, null, 0)], [next], undefined));
     }
     const what = isGone
       ? `the records from where it stands must not have been deleted: current value is offset ${wanted}, where the first ` +

@@ -17,7 +17,7 @@
  */
 import { Effect, Random, Schedule } from "effect";
 import { deserialize, serialize } from "node:v8";
-import type { RawForm } from "../actors/record-bytes.ts";
+import { noParts, type RecordBytes, type RecordParts } from "../actors/record-bytes.ts";
 import { KvError, StateCorrupted } from "../kv-state/errors.ts";
 import type { Kv, KvEntry, KvKey } from "../kv-state/kv.ts";
 import { seal, unseal } from "../kv-state/seal.ts";
@@ -73,12 +73,9 @@ export interface Coordinates {
 }
 
 /** What is stored of a letter. */
-export interface LetterBody extends Coordinates {
+export interface LetterBody extends Coordinates, RecordBytes, RecordParts {
   readonly operator: string;
   readonly reason: string;
-  readonly raw: Uint8Array;
-  readonly rawLength: number;
-  readonly rawForm: RawForm;
   /** How often its record has been retried. */
   readonly tries: number;
   /** Where its record came from at first, when this is the letter of a retry. */
@@ -111,6 +108,10 @@ export const unsealed = ({ key, value }: Pick<KvEntry, "key" | "value">): Effect
       new StateCorrupted({ message: `Cannot read ${what} as it is damaged: ${found}`, job: "", segment: what }),
     );
   });
+
+/** Opens a letter. Those that earlier versions stored say nothing of a record's key, headers, place and time. */
+export const unsealedLetter = (entry: Pick<KvEntry, "key" | "value">): Effect.Effect<LetterBody, StateCorrupted> =>
+  Effect.map(unsealed(entry), (stored) => ({ ...noParts, ...(stored as LetterBody) }));
 
 /** Opens what may be there. */
 const opened = <A>(entry: KvEntry | null, otherwise: A): Effect.Effect<A, StateCorrupted> =>

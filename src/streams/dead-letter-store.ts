@@ -11,7 +11,6 @@ import type { Kv, KvEntry, KvMutation, KvProvider } from "../kv-state/kv.ts";
 import { inWords } from "../windows/in-words.ts";
 import {
   layoutFormat,
-  type LetterBody,
   letterKey,
   lettersPrefix,
   randomId,
@@ -25,6 +24,7 @@ import {
   retryKey,
   sealed,
   unsealed,
+  unsealedLetter,
 } from "./dead-letter-layout.ts";
 import {
   type LetterCounts,
@@ -164,8 +164,7 @@ const storeOf = (kv: Kv, path: string): DeadLetterStore => {
   const positionOf = (entry: KvEntry) => unsealed(entry) as Effect.Effect<number, StateCorrupted>;
 
   const letterOf = (entry: KvEntry, isRetrying: boolean): Effect.Effect<StoredLetter, StateCorrupted> =>
-    Effect.map(unsealed(entry), (stored) => {
-      const body = stored as LetterBody;
+    Effect.map(unsealedLetter(entry), (body) => {
       const number = entry.key[1] as number;
       return { number, ...body, status: isRetrying ? "retrying" : "waiting", obstacle: obstacleOf(body) };
     });

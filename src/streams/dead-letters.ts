@@ -22,6 +22,6 @@ export {
   type StoredLetter,
 } from "./stored-letter.ts";
 export type { Coordinates } from "./dead-letter-layout.ts";
-export type { RawForm } from "../actors/record-bytes.ts";
+export type { RawForm, RecordParts } from "../actors/record-bytes.ts";
 export { KvError, KvErrorBase, StateCorrupted, StateCorruptedBase } from "../kv-state/errors.ts";
 export type { Kv, KvCheck, KvCommit, KvEntry, KvKey, KvMutation, KvProvider } from "../kv-state/kv.ts";

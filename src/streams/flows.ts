@@ -42,9 +42,11 @@ export {
   type DeadLetter,
   type DeadLetterJson,
   deadLetterSchema,
+  type HeaderJson,
   type RawForm,
   reasonCharactersMax,
   recordBytesMax,
+  type RecordParts,
 } from "./dead-letter.ts";
 export { lateSchema, windowChangeSchema, windowResultSchema } from "./window-schemas.ts";
 export type { Key } from "../kv-state/key.ts";

@@ -343,6 +343,7 @@ const letterOf = (rejected: Rejected, source: string, split: string, position: P
   error: new DecodeError({ message: rejected.reason }),
   raw: rejected.raw,
   rawLength: rejected.rawLength,
-  rawForm: "bytes",
+  rawForm: rejected.rawForm,
+  ...rejected.parts,
   defect: false,
 });

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Effect, Stream } from "effect";
+import { noParts, type RecordParts } from "../actors/record-bytes.ts";
+import { cutRecord } from "./cut-record.ts";
 import type { SourceError } from "./errors.ts";
 
 /** Where to read on in a split. It is kept in the manifest, so it is a plain number or string. */
@@ -15,18 +17,48 @@ export abstract class InPlaceOfRecord {
   protected readonly inPlaceOfRecord: true = true;
 }
 
+/** What else a source knows of a record that it could not decode; all of it may be missing. */
+export type RejectedParts = Partial<Pick<RecordParts, "key" | "headers" | "offset" | "timestamp">>;
+
 /** What a source hands over for a record that it could not decode. It stands in the batch in the record's place. */
 export class Rejected extends InPlaceOfRecord {
-  /** Made by a source, in the place of a record. */
-  constructor(
-    /** Which rule stopped it. */
-    readonly reason: string,
-    /** The record's bytes, cut at {@link rejectedBytesMax}. */
-    readonly raw: Uint8Array,
-    /** How many bytes the whole record has. */
-    readonly rawLength: number,
-  ) {
+  /** Which rule stopped it. */
+  readonly reason: string;
+  /** The record's bytes; of one that has a key and headers, those of its value. Empty where it has no value. */
+  readonly raw: Uint8Array;
+  /** How many bytes the whole record has; of one that has a key and headers, its value. */
+  readonly rawLength: number;
+  /** Whether `raw` is what the source read, or the record has no value at all. */
+  readonly rawForm: "bytes" | "none";
+  /** Its key, its headers, its place and its time. */
+  readonly parts: RecordParts;
+
+  /**
+   * Made by a source, in the place of a record.
+   *
+   * @param reason Which rule stopped it.
+   * @param raw The record's bytes; `null` where it has no value at all, as a record of a log may. They are cut so that,
+   * with its key and headers, there are no more than {@link rejectedBytesMax}; a source that cuts them itself spares memory.
+   * @param rawLength How many bytes the whole record has.
+   * @param parts What else is known of it: its key and headers, which are copied, its place and its time. They count with
+   * `raw`: where there is not room for all, key and headers have at least half of it.
+   */
+  constructor(reason: string, raw: Uint8Array | null, rawLength: number, parts?: RejectedParts) {
     super();
+    this.reason = reason;
+    this.rawLength = rawLength;
+    this.rawForm = raw === null ? "none" : "bytes";
+    const { key = null, headers = noParts.headers, offset = null, timestamp = null } = parts ?? noParts;
+    const kept = cutRecord({ raw: raw ?? new Uint8Array(), key, headers }, rejectedBytesMax);
+    this.raw = kept.raw;
+    this.parts = parts === undefined ? noParts : {
+      key: kept.key === null ? null : new Uint8Array(kept.key),
+      keyLength: key?.length ?? 0,
+      headers: kept.headers.map(([name, value]) => [name, value === null ? null : new Uint8Array(value)] as const),
+      headerCount: headers.length,
+      offset,
+      timestamp,
+    };
   }
 }
 
@@ -51,7 +83,10 @@ export class WatermarkNotice extends InPlaceOfRecord {
  */
 export class PositionNotice extends InPlaceOfRecord {}
 
-/** How many bytes of an undecodable record a dead letter carries at most. */
+/**
+ * How many bytes of an undecodable record a dead letter carries at most: of its value, key and headers together. A header
+ * counts with 32 bytes more, and a character of its name with three.
+ */
 export const rejectedBytesMax = 32_768;
 
 /** Some consecutive records of one split. */

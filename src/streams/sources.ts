@@ -19,7 +19,7 @@ export {
   retryAfterSeconds,
 } from "./sources/http.ts";
 export { make, type ReplayEnd, type SourceOptions } from "./sources/make.ts";
-export { retries, type RetriesOptions } from "./sources/retries.ts";
+export { type RetriedLetter, retries, type RetriesOptions } from "./sources/retries.ts";
 export { lineBytesMaxDefault, ndjson, type NdjsonSourceOptions } from "./sources/ndjson.ts";
 export {
   eventIdCharactersMax,
@@ -38,8 +38,10 @@ export {
   PositionNotice,
   Rejected,
   rejectedBytesMax,
+  type RejectedParts,
   type Source,
   type SourceBatch,
   WatermarkNotice,
 } from "./source.ts";
+export type { RecordParts } from "../actors/record-bytes.ts";
 export { DecodeError, DecodeErrorBase, SourceError, SourceErrorBase } from "./errors.ts";

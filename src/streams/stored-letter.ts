@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RawForm } from "../actors/record-bytes.ts";
+import type { RawForm, RecordParts } from "../actors/record-bytes.ts";
 import type { Coordinates, LetterBody } from "./dead-letter-layout.ts";
 
 /** How many letters a page holds unless it is told otherwise. */
@@ -14,7 +14,7 @@ export const pageLettersMax = 1_000;
 export const letterGroupsMax = 1_000;
 
 /** A dead letter as it is kept. */
-export interface StoredLetter {
+export interface StoredLetter extends RecordParts {
   /** Its number: the letters of a store are counted from 1, the oldest first. */
   readonly number: number;
   /** The name of the source that its record came from; that of a `Source.retries` when it is the letter of a retry. */
@@ -27,11 +27,11 @@ export interface StoredLetter {
   readonly operator: string;
   /** What went wrong, in words. */
   readonly reason: string;
-  /** The record's bytes; see `rawForm`. */
+  /** The record's bytes, of one that has a key and headers those of its value; see `rawForm`. */
   readonly raw: Uint8Array;
-  /** How many bytes the whole record has. */
+  /** How many bytes there are of it in all. */
   readonly rawLength: number;
-  /** What `raw` is: the bytes that the source read, the record as JSON, or words about it. */
+  /** What `raw` is: the bytes that the source read, or none; the record as JSON, or words about it. */
   readonly rawForm: RawForm;
   /** How often its record had been retried when it became this letter. */
   readonly tries: number;
@@ -110,8 +110,15 @@ export const matching = ({ operator, source, reason }: LetterFilter) => (letter:
   (reason === undefined || letter.reason.includes(reason));
 
 /** Why a letter's record cannot be retried, if so. */
-export const obstacleOf = ({ raw, rawLength, rawForm }: LetterBody): string | null => {
+export const obstacleOf = (letter: LetterBody): string | null => {
+  const { raw, rawLength, rawForm, key, keyLength, headers, headerCount, offset } = letter;
   if (rawForm === "words") return "the record has no form in JSON";
-  if (raw.length === 0) return "nothing of its record was kept";
-  return raw.length < rawLength ? `only ${raw.length} of its ${rawLength} bytes were kept` : null;
+  if (raw.length < rawLength) return `only ${raw.length} of its ${rawLength} bytes were kept`;
+  if (key !== null && key.length < keyLength) {
+    return `only ${key.length} of the ${keyLength} bytes of its key were kept`;
+  }
+  if (headers.length < headerCount) return `only ${headers.length} of its ${headerCount} headers were kept`;
+  // A record of a log may have neither key nor value. What has no place of its own, either, is none.
+  const isNothing = raw.length === 0 && key === null && headerCount === 0 && offset === null;
+  return isNothing ? "nothing of its record was kept" : null;
 };

@@ -14,7 +14,8 @@ import { graphOf, type Job, replaceEnds } from "../streams/job.ts";
 import type { JobMetrics } from "../streams/metrics.ts";
 import { type JobError, type JobSummary, type RunningJob, type RunOptions, start } from "../streams/run.ts";
 import type { WithServices } from "../streams/with-services.ts";
-import { Rejected, rejectedBytesMax, type Source, WatermarkNotice } from "../streams/source.ts";
+import { type RejectedParts, type Source, WatermarkNotice } from "../streams/source.ts";
+import { rejectedBytes } from "../streams/sources/formats/value-decoder.ts";
 import { HandFed } from "./hand-fed-source.ts";
 import { type MemoryKv, memoryKv } from "./memory-kv.ts";
 import { watch, Watched } from "./watched-sink.ts";
@@ -193,7 +194,8 @@ export class TestHarness {
    * Has a record come that its source could not decode: it is a `DecodeError` of the flow.
    *
    * @param reason Which rule stopped it, as the source would say it.
-   * @param raw The record itself, as bytes or text.
+   * @param raw The record itself, as bytes or text; of one that has a key and headers, its value, which may be `null`.
+   * @param options The split, and what else the source knows of the record: its key, headers, offset and timestamp.
    * @throws {RangeError} If the job has no such source, the source has no such split, or it has ended.
    *
    * @example
@@ -227,17 +229,16 @@ export class TestHarness {
   reject(
     source: SourceRef<unknown>,
     reason: string,
-    raw: Uint8Array | string = "",
-    options?: { readonly split?: string },
+    raw: Uint8Array | string | null = "",
+    options: RejectedParts & { readonly split?: string } = {},
   ): void {
-    fromCall(this.reject, () => this.#reject(source, reason, raw, options?.split));
-  }
-
-  #reject(source: SourceRef<unknown>, reason: string, raw: Uint8Array | string, name: string | undefined): void {
-    const { fed, split } = this.#splitOf(source, name);
-    const bytes = typeof raw === "string" ? new TextEncoder().encode(raw) : raw;
-    fed.feed(split, [new Rejected(reason, bytes.slice(0, rejectedBytesMax), bytes.byteLength)]);
-    this.#settle();
+    fromCall(this.reject, () => {
+      const { split: name, ...parts } = options;
+      const { fed, split } = this.#splitOf(source, name);
+      const bytes = typeof raw === "string" ? new TextEncoder().encode(raw) : raw;
+      fed.feed(split, [rejectedBytes(reason, bytes, parts)]);
+      this.#settle();
+    });
   }
 
   /**

@@ -183,11 +183,12 @@ Deno.test("campaign-metrics on Kafka writes the metrics, the late clicks and the
 
     const letters = await topic("dead-letters");
     const events = await topic("events");
-    const broken = letters.map(({ value, headers }) => {
+    const broken = letters.map(({ key, value, headers }) => {
       const partition = Number(headers.split.split("-").at(-1));
-      const offset = Number(headers.reason.match(/at offset (\d+)/)![1]);
+      const offset = Number(headers.offset);
       const record = events.find((event) => event.partition === partition && event.offset === offset)!;
-      assert.equal(value, record.value ?? "");
+      assert.deepEqual([key, value], [record.key, record.value]);
+      assert.match(headers.reason, new RegExp(`^value at offset ${offset} `));
       return record;
     });
     assert.equal(new Set(broken).size, 4);

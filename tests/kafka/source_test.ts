@@ -89,6 +89,16 @@ const failureOf = async (running: Effect.Effect<unknown, Job.JobError>): Promise
 
 const never = { restart: Schedule.recurs(0) } as const;
 
+/** How long something may take that ends by itself, in milliseconds: a thousand times as long as it does. */
+const endsMillisMax = 5_000;
+
+/** Runs what is to end by itself. Where it does not, the test fails, and does not hang. */
+const ending = <A, E>(what: Effect.Effect<A, E>): Promise<A> =>
+  Effect.runPromise(Effect.timeoutOrElse(what, {
+    duration: endsMillisMax,
+    orElse: () => Effect.sync(() => assert.fail(`it has not ended within ${endsMillisMax} ms`)),
+  }));
+
 interface Written {
   readonly partition: number;
   readonly key: string | null;
@@ -132,7 +142,7 @@ const readAll = async (
   from: Source.Position | null,
   batchRecordsMax: number,
 ) => {
-  const batches = await Effect.runPromise(Stream.runCollect(source.read(split, from, batchRecordsMax)));
+  const batches = await ending(Stream.runCollect(source.read(split, from, batchRecordsMax)));
   const records: Array<string> = [];
   const positions: Array<Source.Position> = [];
   const all: Array<readonly [position: Source.Position, after: number]> = [];
@@ -212,7 +222,8 @@ Deno.test("a split read again from any position that it handed out yields the re
         }
       }
     }),
-    { numRuns: 60 },
+    // One that does not end takes its time whenever it is made smaller.
+    { numRuns: 60, interruptAfterTimeLimit: 15_000 },
   ));
 
 Deno.test("a position that is none is refused, with the source, the split and the position", async () => {
@@ -409,7 +420,7 @@ Deno.test("where the state says something, the start and the group have no say a
   for (let n = 0; n < 4; n++) broker.append("a", 0, { value: `${n}` });
   const kv = memoryKv();
   const first = copying(texts(broker, { topics: "a", start: { offsets: { "a-0": 1 } } }));
-  await Effect.runPromise(Job.run(first.job, { kv, mode: "available-now" }));
+  await ending(Job.run(first.job, { kv, mode: "available-now" }));
   broker.append("a", 0, { value: "4" });
   // The same sink goes on: a job is made anew, as a process that starts again does.
   const job = Job.make({
@@ -423,7 +434,7 @@ Deno.test("where the state says something, the start and the group have no say a
       ),
     ],
   });
-  await Effect.runPromise(Job.run(job, { kv, mode: "available-now" }));
+  await ending(Job.run(job, { kv, mode: "available-now" }));
   assert.deepEqual(first.out.values(), ["a-0/1=1", "a-0/2=2", "a-0/3=3", "a-0/4=4"]);
 });
 
@@ -434,7 +445,7 @@ Deno.test("what is available ends where a transaction is open, and so does the l
   broker.append("a", 0, { value: "2" });
   const kv = memoryKv();
   const made = copying(texts(broker, { topics: "a" }));
-  const { metrics } = await Effect.runPromise(Job.run(made.job, { kv, mode: "available-now" }));
+  const { metrics } = await ending(Job.run(made.job, { kv, mode: "available-now" }));
   assert.deepEqual(made.out.values(), ["a-0/0=0"]);
   assert.equal(metrics.splits[0].lag, 0);
 });
@@ -471,8 +482,8 @@ Deno.test("records that cannot be decoded become dead letters with offset and by
     [{ key: "1", value: "{oh" }, /^value at offset 1 is not JSON/, utf8("{oh")],
     [{ key: "1", value: Uint8Array.of(0xff, 0xfe) }, /^value at offset 3 is not UTF-8$/, Uint8Array.of(0xff, 0xfe)],
     [{ key: "1", value: null }, /^value at offset 5 is null, which only Kafka.nullable takes$/, new Uint8Array()],
-    [{ key: "x", value: '{"n":1}' }, /^key at offset 7 does not match the schema/, utf8("x")],
-    [{ key: null, value: '{"n":1}' }, /^key at offset 9 is null/, new Uint8Array()],
+    [{ key: "x", value: '{"n":1}' }, /^key at offset 7 does not match the schema/, utf8('{"n":1}')],
+    [{ key: null, value: '{"n":1}' }, /^key at offset 9 is null/, utf8('{"n":1}')],
     [{ key: "1", value: '{"n":"1"}' }, /^value at offset 11 does not match the schema/, utf8('{"n":"1"}')],
     [
       { key: "1", value: '{"n":1}', headers: [["trace", "x"]] },
@@ -528,14 +539,16 @@ Deno.test("records that cannot be decoded become dead letters with offset and by
   assert.deepEqual(out.values().toSorted(), all.toSorted());
   assert.equal(dead.values().length, bad.length);
   dead.values().forEach((letter, n) => {
-    const [, reason, raw] = bad[n];
+    const [{ key = null, value, headers = [] }, reason, raw] = bad[n];
     assert.match(letter.reason, reason);
     assert.deepEqual(
       { source: letter.source, split: letter.split, operator: letter.operator, rawForm: letter.rawForm },
-      { source: "in", split: "a-0", operator: 'source "in"', rawForm: "bytes" },
+      { source: "in", split: "a-0", operator: 'source "in"', rawForm: value === null ? "none" : "bytes" },
     );
     assert.equal(letter.rawLength, raw.length);
-    assert.deepEqual(new Uint8Array(letter.raw), raw.slice(0, Source.rejectedBytesMax));
+    assert.deepEqual([text(letter.key), letter.offset, letter.headerCount], [key, 2 * n + 1, headers.length]);
+    // Key and value share one bound.
+    assert.deepEqual(letter.raw, raw.slice(0, Source.rejectedBytesMax - letter.keyLength));
     // Where to read on behind it.
     assert.equal(String(letter.position).split("/")[0], String(2 * n + 2));
   });
@@ -583,7 +596,7 @@ const deleteUnread = async (lostRecords: "fail" | "dead-letter") => {
   for (let n = 0; n < 3; n++) broker.append("a", 0, { value: `${n}` });
   const made = copying(texts(broker, { topics: "a", lostRecords }));
   const kv = memoryKv();
-  await Effect.runPromise(Job.run(made.job, { kv, state: "test.kv", mode: "available-now" }));
+  await ending(Job.run(made.job, { kv, state: "test.kv", mode: "available-now" }));
   for (let n = 3; n < 8; n++) broker.append("a", 0, { value: `${n}` });
   broker.append("a", 1, { value: "other" });
   broker.deleteRecordsBefore("a", 0, 6);
@@ -722,7 +735,7 @@ Deno.test("a topic that ends before the position, where the cluster knows no ids
   for (const lostRecords of ["fail", "dead-letter"] as const) {
     const { job } = copying(texts(withoutIds(broker), { topics: "a", lostRecords }));
     const kv = memoryKv();
-    await Effect.runPromise(Job.run(job, { kv, mode: "available-now" }));
+    await ending(Job.run(job, { kv, mode: "available-now" }));
     broker.deleteTopic("a");
     broker.createTopic("a", 1);
     broker.append("a", 0, { value: "new" });
@@ -847,7 +860,7 @@ Deno.test("the group's offsets follow the epochs, never ahead of the stored stat
     }
   }
   kv.onCommit(() => "ok");
-  await Effect.runPromise(Job.run(job, { kv, mode: "available-now" }));
+  await ending(Job.run(job, { kv, mode: "available-now" }));
   assert.deepEqual(
     out.values().toSorted(),
     broker.records("a").map(({ partition, offset, value }) => `a-${partition}/${offset}=${text(value)}`),
@@ -1253,7 +1266,7 @@ Deno.test("a run of what is available catches up and ends, and leaves what comes
   for (let round = 0; round < 3; round++) {
     for (let n = 0; n < 5; n++) broker.append("a", 0, { value: `${round}.${n}` });
     await Effect.runPromise(transact(broker, "p", "a", [{ partition: 0, key: null, value: "no" }], "abort"));
-    const { outcome, metrics } = await Effect.runPromise(
+    const { outcome, metrics } = await ending(
       Job.run(job, { kv, mode: "available-now", batchRecordsMax: 2 }),
     );
     assert.equal(outcome, "caught-up");
@@ -1262,7 +1275,7 @@ Deno.test("a run of what is available catches up and ends, and leaves what comes
   }
   assert.deepEqual(new Set(out.values()).size, 15);
   // With nothing new it ends, too.
-  const { outcome } = await Effect.runPromise(Job.run(job, { kv, mode: "available-now" }));
+  const { outcome } = await ending(Job.run(job, { kv, mode: "available-now" }));
   assert.equal(outcome, "caught-up");
 });
 

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import type { KafkaMessage } from "kafkajs";
 import { Effect, Redacted, Schedule, Schema } from "effect";
 import { Flow, Job, Sink, Source, Watermark } from "@weir/streams";
 import * as Kafka from "@weir/streams/kafka";
@@ -36,6 +37,26 @@ const write = async (broker: Broker, topic: string, messages: Array<Message>): P
   await producer.connect();
   await producer.send({ topic, messages });
   await producer.disconnect();
+};
+
+/** What a consumer of KafkaJS sees of a topic of one partition, from its beginning on. */
+const messagesOf = async (broker: Broker, topic: string, count: number) => {
+  const consumer = clientOf(broker).consumer({ groupId: `reader-of-${topic}`, readUncommitted: false });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const found: Array<KafkaMessage> = [];
+  await new Promise<void>((done, failed) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => failed(payload.error));
+    void consumer.run({
+      eachMessage: ({ message }) => {
+        found.push(message);
+        if (found.length === count) done();
+        return Promise.resolve();
+      },
+    });
+  });
+  await consumer.disconnect();
+  return found;
 };
 
 const errorOf = <A>(run: Effect.Effect<A, Job.JobError>): Promise<Job.JobError> => Effect.runPromise(Effect.flip(run));
@@ -141,6 +162,59 @@ for (const [name, client] of Object.entries(clients)) {
       "key at offset 5 is not UTF-8",
       "value at offset 6 is not UTF-8",
     ]);
+  });
+
+  test("poison records lie in a dead-letter topic as they were, with key, headers and timestamp", async () => {
+    const topic = await newTopic(shared!);
+    const deadTopic = await newTopic(shared!);
+    const timestamp = String(Date.now() - 1_000);
+    const trace = Buffer.from([0, 0xff]);
+    const poison: Array<Message> = [
+      { key: Buffer.from([0xff, 0]), value: '{"cents":1}', headers: { trace, tag: ["a", "b"] }, timestamp },
+      { key: "a", value: Buffer.from([0x22, 0xff]), headers: { trace: "" }, timestamp },
+      { key: "a", value: null, timestamp },
+      { key: null, value: "", timestamp },
+      { key: "", value: "{", timestamp },
+    ];
+    await write(shared!, topic, poison);
+    const cluster = clusterOf(shared!);
+    const format = Kafka.nullable(Kafka.bytes());
+    const payments = Kafka.source("payments", {
+      cluster,
+      topics: topic,
+      key: Kafka.nullable(Kafka.string()),
+      value: Kafka.json(Payment),
+      bounded: true,
+    });
+    const flow = Flow.from(payments).pipe(
+      Flow.onError((letters) =>
+        letters.pipe(
+          Flow.map(({ key, raw, rawForm, headers, offset, timestamp }) => ({
+            key,
+            value: rawForm === "none" ? null : raw,
+            headers: [...headers, ["dead.offset", String(offset)]] as const,
+            timestamp: timestamp!,
+          })),
+          Flow.to(Kafka.sink("dead", { cluster, topic: deadTopic, key: format, value: format })),
+        )
+      ),
+      Flow.to(Sink.memory("good")),
+    );
+    const job = Job.make({ name: `dead-${deadTopic}`, guarantee: "exactly-once", flows: [flow] });
+    await Effect.runPromise(Job.run(job, { kv: memoryKv() }));
+    const written = await messagesOf(shared!, topic, poison.length);
+    const found = await messagesOf(shared!, deadTopic, poison.length);
+    assert.equal(written.length, poison.length);
+    found.forEach(({ key, value, headers = {}, timestamp: time }, n) => {
+      const { "dead.offset": offset, ...own } = headers;
+      assert.equal(String(offset), String(n));
+      assert.deepEqual({ key, value, headers: own, time }, {
+        key: written[n].key,
+        value: written[n].value,
+        headers: written[n].headers ?? {},
+        time: timestamp,
+      });
+    });
   });
 
   test("a record that names a schema which the registry does not know is a dead letter, and its neighbours are read", async () => {

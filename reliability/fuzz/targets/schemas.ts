@@ -6,7 +6,7 @@
 import * as Schema from "@effect/schema";
 import { Result } from "effect";
 import assert from "node:assert/strict";
-import { Flow } from "@weir/streams";
+import { Flow, type Source } from "@weir/streams";
 import type { Draw } from "../draw.ts";
 import type { Target } from "../target.ts";
 import { json, text } from "../values.ts";
@@ -35,6 +35,23 @@ const check = (draw: Draw, schema: Schema.Codec<unknown, unknown>, sound: Record
   return "accepted";
 };
 
+/** What a dead letter says of its record besides the value. */
+const parts = (draw: Draw): Source.RecordParts => {
+  const key = draw.once(2) ? null : draw.bytes(12);
+  const headers = Array.from(
+    { length: draw.below(3) },
+    () => [text(draw).toWellFormed(), draw.once(3) ? null : draw.bytes(12)] as const,
+  );
+  return {
+    key,
+    keyLength: key === null ? 0 : key.length + draw.below(3),
+    headers,
+    headerCount: headers.length + draw.below(3),
+    offset: draw.oneOf([null, 0, 7]),
+    timestamp: draw.oneOf([null, 0, 7]),
+  };
+};
+
 /** Dead letters as JSON. */
 export const deadLetters: Target = {
   name: "dead-letters",
@@ -52,7 +69,8 @@ export const deadLetters: Target = {
         error: null,
         raw,
         rawLength: raw.length + draw.below(3),
-        rawForm: draw.oneOf(["bytes", "json", "words"]),
+        rawForm: draw.oneOf(["bytes", "json", "words", "none"]),
+        ...parts(draw),
       };
       const line = JSON.stringify(Schema.encodeSync(Flow.deadLetterSchema)(letter));
       assert.deepEqual(Schema.decodeUnknownSync(Flow.deadLetterSchema)(JSON.parse(line)), letter);
@@ -66,7 +84,10 @@ export const deadLetters: Target = {
       reason: "r",
       ...draw.oneOf([{ raw: "text" }, { rawBase64: "AAE=" }, { rawBase64: text(draw) }, {}]),
       rawLength: 4,
-      ...draw.oneOf([{}, { rawForm: "json" }]),
+      ...draw.oneOf([{}, { rawForm: "json" }, { rawForm: "none" }]),
+      ...draw.oneOf([{}, { key: "text" }, { keyBase64: "AAE=", keyLength: 2 }, { keyLength: 4 }]),
+      ...draw.oneOf([{}, { headers: [{ name: "h", value: "v" }, { name: text(draw) }], headerCount: 2 }]),
+      ...draw.oneOf([{}, { offset: 4, timestamp: 5 }]),
     });
   },
 };

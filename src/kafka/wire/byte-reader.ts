@@ -8,7 +8,7 @@ import { malformed } from "./refusal.ts";
 /** How many bytes the longest number of variable length takes. */
 const varintBytesMax = 10;
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads from the front to the back. Where there are not as many bytes as are read, the answer is malformed. */
 export class ByteReader {
@@ -72,7 +72,7 @@ export class ByteReader {
     let byte = bytes[this.at++];
     if (byte < 0x80) return byte; // Most are; what lies behind the end is undefined, and goes on.
     let value = 0;
-    for (let k = 0, place = 1; k < varintBytesMax && byte >= 0x80; k++, place *= 0x80) {
+    for (let k = 1, place = 1; k < varintBytesMax && byte >= 0x80; k++, place *= 0x80) {
       value += (byte & 0x7f) * place;
       byte = bytes[this.at++];
       if (byte < 0x80) return value + byte * place * 0x80;
@@ -80,11 +80,21 @@ export class ByteReader {
     throw malformed("a number that does not end");
   }
 
-  /** A number with a sign, as in records; exact up to 2^53. */
+  /** A number with a sign, as in records; exact up to 2^53, on either side of 0. */
   varint(): number {
+    const { at } = this;
     const value = this.uvarint();
     if (value < 0x8000_0000) return (value >>> 1) ^ -(value & 1);
+    if (value > Number.MAX_SAFE_INTEGER) return this.#farVarint(at);
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** The same anew, where the sign, which is the last bit, was rounded off. */
+  #farVarint(from: number): number {
+    const { bytes } = this;
+    let half = (bytes[from] & 0x7f) >>> 1;
+    for (let at = from + 1, place = 0x40; at < this.at; at++, place *= 0x80) half += (bytes[at] & 0x7f) * place;
+    return (bytes[from] & 1) === 0 ? half : -half - 1;
   }
 
   /** A string, or null. */

@@ -7,6 +7,9 @@
 /** How many bytes a number of variable length takes at most. */
 const varintBytesMax = 10;
 
+/** From where on a number has no room for a sign beside it. */
+const farFrom = 2 ** 52;
+
 /** Up to how many bytes are copied one by one: a call would take longer. */
 const fewBytes = 32;
 
@@ -78,9 +81,12 @@ export class ByteWriter {
     return this;
   }
 
-  /** A number with a sign, as in records: exact up to 2^52. */
+  /** A number with a sign, as in records: exact up to 2^53, on either side of 0. */
   varint(value: number): this {
-    return this.uvarint(zigzag(value));
+    if (value < farFrom && value > -farFrom) return this.uvarint(zigzag(value));
+    // The first group takes the sign: with it, the number would be rounded.
+    const half = value < 0 ? -value - 1 : value;
+    return this.uint8(0x80 | ((half % 0x40) << 1) | (value < 0 ? 1 : 0)).uvarint(Math.floor(half / 0x40));
   }
 
   string(value: string | null): this {
@@ -128,7 +134,7 @@ export class ByteWriter {
   }
 }
 
-/** A number with a sign as one without. */
+/** A number with a sign as one without; up to 2^52 exactly. */
 const zigzag = (value: number): number => value >= 0 ? 2 * value : -2 * value - 1;
 
 /** How many bytes a number with a sign takes. */

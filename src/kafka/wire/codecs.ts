@@ -15,20 +15,20 @@ import { snappyCompress, snappyDecompress } from "./snappy.ts";
 /** The codecs by their numbers on the log. */
 export const codecs: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"];
 
-/** Decompresses the records of a batch. */
+/** Decompresses the records of a batch. What it gives holds no more than twice the memory that it shows. */
 export const decompress = (codec: number, bytes: Uint8Array, bytesMax: number): Uint8Array => {
   try {
     switch (codecs[codec]) {
       case "none":
         return bytes;
       case "gzip":
-        return gunzipSync(bytes, { maxOutputLength: bytesMax });
+        return fitted(gunzipSync(bytes, { maxOutputLength: bytesMax }));
       case "snappy":
-        return snappyDecompress(bytes, bytesMax);
+        return fitted(snappyDecompress(bytes, bytesMax));
       case "lz4":
-        return lz4Decompress(bytes, bytesMax);
+        return fitted(lz4Decompress(bytes, bytesMax));
       case "zstd":
-        return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
+        return fitted(zstdDecompressSync(bytes, { maxOutputLength: bytesMax }));
     }
   } catch (error) {
     if (error instanceof Refusal) throw error;
@@ -39,6 +39,10 @@ export const decompress = (codec: number, bytes: Uint8Array, bytesMax: number): 
   }
   throw malformed(`records compressed by codec ${codec}`);
 };
+
+/** Bytes in a buffer of about their size: records hold it for as long as they are there, and zlib's has 16 KiB at least. */
+const fitted = (bytes: Uint8Array): Uint8Array =>
+  bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
 
 /** Compresses the records of a batch. */
 export const compress = (codec: number, bytes: Uint8Array): Uint8Array => {

@@ -63,6 +63,7 @@ const readBlock = (block: Uint8Array, output: Output): void => {
     output.literals(block, at, literals);
     at += literals;
     if (at === block.length) return;
+    if (at + 2 > block.length) throw malformed("a block of LZ4 that ends too early");
     const back = block[at] | (block[at + 1] << 8);
     at += 2;
     output.match(back, length(token & 15) + 4);

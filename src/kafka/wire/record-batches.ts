@@ -14,7 +14,7 @@ import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter, varintBytesSize, varintSize } from "./byte-writer.ts";
 import { codecs, compress, decompress } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
-import { codes, malformed, refused } from "./refusal.ts";
+import { codes, malformed, type Refusal, refused, tooLarge } from "./refusal.ts";
 
 /** The offset of the first record and the length, which does not count these two. */
 const headBytes = 12;
@@ -36,6 +36,9 @@ const recordBytesMax = 5 + 1 + 10 + 5 + 5 + 5 + 5;
 /** The most bytes that the lengths of a header take. */
 const headerBytesMax = 5 + 5;
 
+/** About how much memory a record or a header takes besides its bytes, of which it may have as few as seven, or two. */
+const objectBytes = 64;
+
 /** The bits of a batch's attributes. */
 const attribute = { codec: 0x07, appendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 
@@ -44,24 +47,37 @@ const magic = 2;
 
 const noHeaders: ReadonlyArray<Header> = [];
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Reads batches that follow each other; a broker may cut off the last one where its answer would become too large. */
+/**
+ * Reads batches that follow each other; a broker may cut off the last one where its answer would become too large.
+ *
+ * What a broker sends is bounded as it is compressed. So here, too, the rest is left out once what was made of it takes as many
+ * bytes as one batch may have, and is there again when it is asked for. What a batch is made into is bounded by the same number:
+ * records and headers count with what they take in memory, as two million empty headers are four megabytes, or 500 bytes.
+ */
 export const readBatches = (bytes: Uint8Array, batchBytesMax: number): ReadonlyArray<LogBatch> => {
   const reader = new ByteReader(bytes);
   const batches: Array<LogBatch> = [];
-  while (reader.left >= headBytes) {
+  const room: Room = { batchBytesMax, takenBytes: 0 };
+  while (reader.left >= headBytes && room.takenBytes < batchBytesMax) {
     const firstOffset = reader.int64();
     const length = reader.int32();
     if (length > reader.left) break;
     if (length < lengthMin) throw malformed(`a batch of records of ${length} bytes at offset ${firstOffset}`);
-    batches.push(readBatch(firstOffset, reader.take(length), batchBytesMax));
+    batches.push(readBatch(firstOffset, reader.take(length), room));
   }
   return batches;
 };
 
-const readBatch = (firstOffset: number, bytes: Uint8Array, batchBytesMax: number): LogBatch => {
+/** How much may be made of a batch, and how much has been made of some. */
+interface Room {
+  readonly batchBytesMax: number;
+  takenBytes: number;
+}
+
+const readBatch = (firstOffset: number, bytes: Uint8Array, room: Room): LogBatch => {
   const reader = new ByteReader(bytes);
   reader.skip(4);
   // Older formats were given up by Kafka 4, and are changed into this one by brokers before it when they are asked for it.
@@ -74,17 +90,23 @@ const readBatch = (firstOffset: number, bytes: Uint8Array, batchBytesMax: number
   const producerId = reader.int64Text();
   reader.skip(6); // The epoch of the producer, and its first sequence number.
   const count = reader.int32();
-  const codec = attributes & attribute.codec;
-  const packed = reader.take(reader.left);
-  const records = readRecords(
+  const nextOffset = firstOffset + lastOffsetDelta + 1;
+  if (!(firstOffset >= 0 && firstOffset < nextOffset && nextOffset <= Number.MAX_SAFE_INTEGER)) {
+    throw malformed(`a batch of records from offset ${firstOffset} to ${nextOffset}`);
+  }
+  if (count < 0) throw malformed(`a batch of ${count} records at offset ${firstOffset}`);
+  // Compaction leaves nothing but the head of some, which is told whatever stands behind it.
+  const records = count === 0 ? [] : readRecords(
     count,
-    codec === 0 ? packed : decompress(codec, packed, batchBytesMax),
+    unpacked(attributes & attribute.codec, reader.take(reader.left), room),
+    room,
     firstOffset,
+    nextOffset,
     firstTimestamp,
     (attributes & attribute.appendTime) === 0 ? null : timestampMax,
   );
   return {
-    nextOffset: firstOffset + lastOffsetDelta + 1,
+    nextOffset,
     producerId,
     isTransactional: (attributes & attribute.transactional) !== 0,
     control: (attributes & attribute.control) === 0 ? null : controlOf(records),
@@ -92,16 +114,30 @@ const readBatch = (firstOffset: number, bytes: Uint8Array, batchBytesMax: number
   };
 };
 
+/** The bytes of a batch's records, decompressed if they are not plain. */
+const unpacked = (codec: number, packed: Uint8Array, room: Room): Uint8Array => {
+  if (codec === 0) return packed;
+  const bytes = decompress(codec, packed, room.batchBytesMax);
+  room.takenBytes += bytes.length;
+  return bytes;
+};
+
 /** The hot loop of reading: a record in, an object out, and nothing is copied. */
 const readRecords = (
   count: number,
   bytes: Uint8Array,
+  room: Room,
   firstOffset: number,
+  nextOffset: number,
   firstTimestamp: number,
   appendTime: number | null,
 ): ReadonlyArray<LogRecord> => {
   const reader = new ByteReader(bytes);
   const records: Array<LogRecord> = [];
+  const objectsMax = room.batchBytesMax / objectBytes;
+  let objects = count;
+  let lowest = firstOffset;
+  if (objects > objectsMax) throw tooManyObjects(objects, room);
   for (let k = 0; k < count; k++) {
     const length = reader.varint();
     const end = reader.at + length;
@@ -111,12 +147,28 @@ const readRecords = (
     const key = readBytes(reader);
     const value = readBytes(reader);
     const headerCount = reader.varint();
+    if (headerCount < 0) throw malformed(`${headerCount} headers of a record`);
+    objects += headerCount;
+    if (objects > objectsMax) throw tooManyObjects(objects, room);
     const headers = headerCount === 0 ? noHeaders : readHeaders(reader, headerCount);
     if (reader.at !== end) throw malformed(`a record of other than ${length} bytes at offset ${offset}`);
+    if (!(offset >= lowest && offset < nextOffset)) {
+      throw malformed(`a record at offset ${offset}, where one from ${lowest} to ${nextOffset - 1} belongs`);
+    }
+    lowest = offset + 1;
     records.push({ offset, timestamp: appendTime ?? firstTimestamp + timestampDelta, key, value, headers });
   }
+  room.takenBytes += objects * objectBytes;
+  if (reader.left > 0) throw malformed(`more than ${count} records in the batch at offset ${firstOffset}`);
   return records;
 };
+
+const tooManyObjects = (objects: number, { batchBytesMax }: Room): Refusal =>
+  tooLarge(
+    "a batch of records",
+    batchBytesMax,
+    `${objects} records and headers, of ${objectBytes} bytes besides their own`,
+  );
 
 const readBytes = (reader: ByteReader): Uint8Array | null => {
   const length = reader.varint();

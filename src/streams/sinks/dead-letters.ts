@@ -8,13 +8,14 @@
  * @module
  */
 import { Effect } from "effect";
-import { recordBytesMax } from "../../actors/record-bytes.ts";
+import { type RecordBytes, recordBytesMax, type RecordParts } from "../../actors/record-bytes.ts";
 import { SinkError } from "../../exactly-once/errors.ts";
 import type { ForfeitedOutput, Idempotent, Publication, Sink } from "../../exactly-once/sink.ts";
 import { denoKv } from "../../kv-state/deno-kv.ts";
 import type { KvError, StateCorrupted } from "../../kv-state/errors.ts";
 import type { Kv, KvProvider } from "../../kv-state/kv.ts";
 import { keyBytes, valueBytesMax } from "../../kv-state/kv-limits.ts";
+import { cutRecord, recordCost } from "../cut-record.ts";
 import type { DeadLetter } from "../dead-letter.ts";
 import {
   ensureInfo,
@@ -26,6 +27,7 @@ import {
   sealed,
   type StoreInfo,
   unsealed,
+  unsealedLetter,
 } from "../dead-letter-layout.ts";
 import { kvFile, type TableRow, TableWriter } from "./table.ts";
 
@@ -121,8 +123,8 @@ export function deadLetters(name: string, options: DeadLettersOptions): Sink<Dea
 }
 
 /** What is kept of a letter. */
-const bodyOf = ({ error: _, raw, ...letter }: DeadLetter<unknown>): LetterBody => {
-  const body: LetterBody = { ...letter, raw: raw.slice(0, recordBytesMax), tries: 0, first: null };
+const bodyOf = ({ error: _, ...letter }: DeadLetter<unknown>): LetterBody => {
+  const body: LetterBody = { ...letter, ...cutRecord(letter, recordBytesMax), tries: 0, first: null };
   const bytes = bytesOf(body);
   if (bytes > valueBytesMax) {
     throw new RangeError(
@@ -133,9 +135,11 @@ const bodyOf = ({ error: _, raw, ...letter }: DeadLetter<unknown>): LetterBody =
 };
 
 /** The bytes that a letter takes at most: a character may take two. */
-const bytesOf = ({ source, split, position, operator, reason, raw }: LetterBody): number =>
-  raw.length + 2 * (source.length + split.length + operator.length + reason.length + String(position).length) +
-  firstBytesMax;
+const bytesOf = (body: LetterBody): number => {
+  const { source, split, position, operator, reason } = body;
+  const characters = source.length + split.length + operator.length + reason.length + String(position).length;
+  return recordCost(body) + 2 * characters + firstBytesMax;
+};
 
 /** The rows of an epoch: each letter under its number, and with its history if it is that of a retry. */
 const rowsOf = (
@@ -155,6 +159,12 @@ const rowsOf = (
   );
 };
 
+/** What a letter says of its record. */
+const recordOf = (body: LetterBody): RecordBytes & RecordParts => {
+  const { raw, rawLength, rawForm, key, keyLength, headers, headerCount, offset, timestamp } = body;
+  return { raw, rawLength, rawForm, key, keyLength, headers, headerCount, offset, timestamp };
+};
+
 /** A letter of a retry, with what is known of the letter that was retried. */
 const ofRetry = (store: Kv, body: LetterBody): Effect.Effect<LetterBody, KvError> =>
   Effect.gen(function* () {
@@ -162,10 +172,10 @@ const ofRetry = (store: Kv, body: LetterBody): Effect.Effect<LetterBody, KvError
     if (request === null) return body;
     const retried = yield* store.get(letterKey((yield* unsealed(request)) as number));
     if (retried === null) return body;
-    const before = (yield* unsealed(retried)) as LetterBody;
-    const { source, split, position, raw, rawLength, rawForm } = before;
+    const before = yield* unsealedLetter(retried);
+    const { source, split, position } = before;
     // What could not be decoded again is what was read then.
-    const same = body.operator === `source "${body.source}"` ? { raw, rawLength, rawForm } : {};
+    const same = body.operator === `source "${body.source}"` ? recordOf(before) : {};
     return { ...body, ...same, tries: before.tries + 1, first: before.first ?? { source, split, position } };
   }).pipe(
     // One whose history is damaged is kept all the same.

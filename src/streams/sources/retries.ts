@@ -24,11 +24,16 @@ import {
   settledKey,
   type StoreInfo,
   unsealed,
+  unsealedLetter,
 } from "../dead-letter-layout.ts";
 import { type DecodeError, SourceError } from "../errors.ts";
 import { type Position, Rejected, type Source, type SourceBatch } from "../source.ts";
+import type { StoredLetter } from "../stored-letter.ts";
 import { indexPositions, lastingError, numericPosition, unknownSplit } from "./reading.ts";
 import { Undecodable, valueDecoder } from "./formats/value-decoder.ts";
+
+/** A dead letter that is being retried, with the key, the headers and all else that is kept of its record. */
+export type RetriedLetter = Omit<StoredLetter, "number" | "status" | "obstacle">;
 
 /** What {@link retries} reads, and how. */
 export interface RetriesOptions<A> {
@@ -37,11 +42,12 @@ export interface RetriesOptions<A> {
   /** Decodes each record anew. It must decode without services and without waiting. */
   readonly schema: Schema.ConstraintDecoder<A>;
   /**
-   * Reads the bytes that a source could not decode into what `schema` decodes.
+   * Reads the bytes that a source could not decode into what `schema` decodes. Of a record that has a key and headers they
+   * are its value, and the letter has the rest. Of one that has no value they are empty, and the letter's `rawForm` is `"none"`.
    *
    * @default {JSON in UTF-8}
    */
-  readonly parse?: (bytes: Uint8Array) => unknown;
+  readonly parse?: (bytes: Uint8Array, letter: RetriedLetter) => unknown;
   /**
    * How often it is looked whether there is something to be retried.
    *
@@ -69,9 +75,9 @@ const forgottenMax = 300;
  * Brings back the dead letters that somebody asked to be retried, for a flow to merge with its usual source.
  *
  * What is decoded is what the letter holds: the bytes that a source could not decode, or the record that an operator
- * further on was given, as JSON. So a corrected Schema, or corrected code, lets it pass. What does not match the Schema is a
- * `DecodeError` of the flow once more, and becomes a dead letter with one more try. The records in one file must be of one
- * shape: give each `Flow.onError` whose records differ a `Sink.deadLetters` of its own.
+ * further on was given, as JSON, where bytes are base64. So a corrected Schema, or corrected code, lets it pass. What does
+ * not match the Schema is a `DecodeError` of the flow once more, and becomes a dead letter with one more try. The records in
+ * one file must be of one shape: give each `Flow.onError` whose records differ a `Sink.deadLetters` of its own.
  *
  * It never ends: it waits for more retries, and a run with `mode: "available-now"` ends when there are none. Where the flow
  * has event time, `idleAfter` keeps its silence from holding the watermark back; a window that has closed meanwhile calls
@@ -200,9 +206,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** Decodes what a letter holds. Where that fails, all of it stands in the batch, to be kept once more. */
 const letterDecoder = <A>({ schema, parse }: RetriesOptions<A>): (letter: LetterBody | Rejected) => A | Rejected => {
   const { decodeJson, decodeValue } = valueDecoder(schema);
-  const decode = ({ raw, rawForm }: LetterBody): A | Undecodable => {
+  const decode = (letter: LetterBody): A | Undecodable => {
+    const { raw, rawForm } = letter;
     try {
-      return parse === undefined || rawForm === "json" ? decodeJson(utf8.decode(raw)) : decodeValue(parse(raw.slice()));
+      if (parse !== undefined && rawForm !== "json") return decodeValue(parse(raw.slice(), letter));
+      return rawForm === "none" ? noValue : decodeJson(utf8.decode(raw));
     } catch (error) {
       return new Undecodable(`cannot be read: ${reasonOf(error)}`);
     }
@@ -210,9 +218,14 @@ const letterDecoder = <A>({ schema, parse }: RetriesOptions<A>): (letter: Letter
   return (letter) => {
     if (letter instanceof Rejected) return letter;
     const decoded = decode(letter);
-    return decoded instanceof Undecodable ? new Rejected(decoded.reason, letter.raw, letter.rawLength) : decoded;
+    if (!(decoded instanceof Undecodable)) return decoded;
+    const { raw, rawLength, rawForm, key, headers, offset, timestamp } = letter;
+    const parts = { key, headers, offset, timestamp };
+    return new Rejected(decoded.reason, rawForm === "none" ? null : raw, rawLength, parts);
   };
 };
+
+const noValue = new Undecodable("has no value, of which only parse can make a record");
 
 /** The letters behind some positions of the log, or a position that has none. */
 const lettersOf = (
@@ -241,7 +254,7 @@ const nothing = new Uint8Array();
 const letterOf = (store: Kv, request: KvEntry): Effect.Effect<LetterBody | null, KvError | StateCorrupted> =>
   Effect.gen(function* () {
     const letter = yield* store.get(letterKey((yield* unsealed(request)) as number));
-    return letter === null ? null : (yield* unsealed(letter)) as LetterBody;
+    return letter === null ? null : yield* unsealedLetter(letter);
   });
 
 const gone = (source: string, split: string, path: string, position: number): SourceError =>

@@ -61,14 +61,15 @@ const ledAttemptsMax = 200;
 const ledPauseMillis = 50;
 
 /**
- * Waits until all partitions of some topics have a leader. KafkaJS can wait for that, too, but takes the first answer, that
- * there is no such topic, for the last.
+ * Waits until all partitions of some topics have a leader that knows of it: it may learn of that last. KafkaJS can wait for
+ * leaders, too, but takes the first answer, that there is no such topic, for the last.
  */
 export const untilLed = async (admin: Admin, topics: Array<string>): Promise<void> => {
   for (let attempt = 1;; attempt++) {
     try {
       const { topics: found } = await admin.fetchTopicMetadata({ topics });
       if (found.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) {
+        for (const topic of topics) await admin.fetchTopicOffsets(topic);
         return;
       }
     } catch (error) {

@@ -8,7 +8,7 @@ import { Result } from "effect";
 import { SchemaJITCompiler } from "effect/schema";
 import { errorLine } from "../../../windows/error-words.ts";
 import { schemaWords } from "../../../windows/schema-words.ts";
-import { Rejected, rejectedBytesMax } from "../../source.ts";
+import { Rejected, rejectedBytesMax, type RejectedParts } from "../../source.ts";
 
 /** Why a value cannot be decoded. */
 export class Undecodable {
@@ -113,6 +113,11 @@ const backslash = 0x5c;
 export const rejectedText = ({ reason }: Undecodable, text: string): Rejected =>
   rejectedBytes(reason, new TextEncoder().encode(text));
 
-/** What stands in a batch for bytes that cannot be decoded. */
-export const rejectedBytes = (reason: string, bytes: Uint8Array): Rejected =>
-  new Rejected(reason, bytes.slice(0, rejectedBytesMax), bytes.length);
+/** What stands in a batch for bytes that cannot be decoded, and for what else is known of them: a copy, so it holds no more. */
+export const rejectedBytes = (reason: string, bytes: Uint8Array | null, parts?: RejectedParts): Rejected =>
+  new Rejected(
+    reason,
+    bytes === null ? null : new Uint8Array(bytes.subarray(0, rejectedBytesMax)),
+    bytes?.length ?? 0,
+    parts,
+  );
