@@ -21,7 +21,7 @@ import { PartitionStream } from "./partition-stream.ts";
 import { positionOf, type Range, rangeOf } from "./position.ts";
 import type { KafkaRecord } from "./record.ts";
 import { retrying } from "./retrying.ts";
-import { type Start, startOffset, startRefusal } from "./start.ts";
+import { type Start, startOffsets, startRefusal } from "./start.ts";
 
 /** Which topics a source reads, and how. */
 export interface KafkaSourceOptions<K, V, H> {
@@ -197,20 +197,21 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
     }),
   ).pipe(Effect.mapError(failure("list the partitions", "", null)));
 
-  /** Where a partition begins: all that depends on the moment is asked now. */
-  const beginningOf = (
+  /** Where partitions of a topic begin: all that depends on the moment is asked now. */
+  const beginningsOf = (
     client: KafkaClient,
-    split: string,
+    topic: string,
+    partitions: ReadonlyArray<number>,
     from: Start,
     endsAtStart: boolean,
-  ): Effect.Effect<Range, KafkaError> =>
+  ): Effect.Effect<ReadonlyMap<number, Range>, KafkaError> =>
     Effect.gen(function* () {
-      const { topic, partition } = partitionOf(split)!;
-      const offset = yield* startOffset(client, from, topic, partition, isolation);
-      if (!bounded) return { offset, end: null };
-      if (endsAtStart) return { offset, end: offset };
-      const ends = yield* client.offsets(topic, [partition], "latest", isolation);
-      return { offset, end: ends.get(partition)! };
+      const offsets = yield* startOffsets(client, from, topic, partitions, isolation);
+      const ends = !bounded || endsAtStart ? offsets : yield* client.offsets(topic, partitions, "latest", isolation);
+      return new Map(partitions.map((partition) => {
+        const offset = offsets.get(partition)!;
+        return [partition, { offset, end: bounded ? ends.get(partition)! : null }];
+      }));
     });
 
   const begin: NonNullable<Source<KafkaRecord<K, V, H>, DecodeError, never, never>["begin"]> = (splits, isFirst) =>
@@ -228,12 +229,19 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           retryable: false,
         });
       }
-      const ranges = yield* Effect.forEach(
-        splits,
-        (split) => beginningOf(client, split, from, !isFirst),
-        { concurrency: beginningsAtOnceMax },
+      const positions = yield* Effect.forEach(
+        Map.groupBy(splits.map((split) => partitionOf(split)!), ({ topic }) => topic),
+        ([topic, its]) =>
+          Effect.map(
+            beginningsOf(client, topic, its.map(({ partition }) => partition), from, !isFirst),
+            (ranges) =>
+              [...ranges].map(([partition, { offset, end }]) =>
+                [`${topic}-${partition}`, positionOf(offset, end)] as const
+              ),
+          ),
+        { concurrency: topicsAtOnceMax },
       );
-      return new Map(splits.map((split, k) => [split, positionOf(ranges[k].offset, ranges[k].end)]));
+      return new Map(positions.flat());
     })).pipe(Effect.mapError(failure("find the beginnings of the partitions", "", null)));
 
   const read = (
@@ -256,8 +264,8 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
         ? { offset: recorded.offset, end: bounded ? recorded.end : null }
         : yield* Effect.mapError(
           Effect.map(
-            beginningOf(client, split, start, false),
-            (begun) => ({ ...begun, offset: recorded?.offset ?? begun.offset }),
+            beginningsOf(client, topic, [partition], start, false),
+            (begun) => ({ ...begun.get(partition)!, offset: recorded?.offset ?? begun.get(partition)!.offset }),
           ),
           failed,
         );
@@ -314,8 +322,8 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
   };
 }
 
-/** How many partitions are asked for their beginnings at once. */
-const beginningsAtOnceMax = 32;
+/** Of how many topics it is asked at once where their partitions begin. */
+const topicsAtOnceMax = 32;
 
 /** The partition that a split is. */
 const partitionOf = (split: string): { readonly topic: string; readonly partition: number } | null => {
@@ -412,7 +420,8 @@ const openShared = <K, V, H>(
       partitionBytesMax,
       outageMillisMax: cluster.outageMillisMax,
     });
-    yield* Effect.forkScoped(watchPartitions(name, fetching, rules, listed));
+    // What has come since its start, a bounded source does not read.
+    if (!rules.bounded) yield* Effect.forkScoped(watchPartitions(name, fetching, rules, listed));
     return {
       fetching,
       decode: decoding(key, value, options.headers, cluster.outageMillisMax),

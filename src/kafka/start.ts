@@ -50,27 +50,28 @@ export const startRefusal = (
   return ['start must be "earliest", "latest", a timestamp, offsets or a group', inWords(start)];
 };
 
-/** The offset at which to begin. */
-export const startOffset = (
+/** The offsets at which to begin in some partitions of a topic. */
+export const startOffsets = (
   client: KafkaClient,
   start: Start,
   topic: string,
-  partition: number,
+  partitions: ReadonlyArray<number>,
   isolation: Isolation,
-): Effect.Effect<number, KafkaError> =>
+): Effect.Effect<ReadonlyMap<number, number>, KafkaError> =>
   Effect.gen(function* () {
-    let spec: "earliest" | "latest" | { readonly timestamp: number };
-    if (typeof start === "string") {
-      spec = start;
-    } else if ("timestamp" in start) {
+    if (typeof start === "string") return yield* client.offsets(topic, partitions, start, isolation);
+    if ("timestamp" in start) {
       // Whole milliseconds: in the protocol, numbers below 0 are no times but names of offsets.
-      spec = { timestamp: Math.max(0, Math.ceil(Number(start.timestamp))) };
-    } else {
-      const known = "offsets" in start
-        ? start.offsets[`${topic}-${partition}`]
-        : (yield* client.committed(start.group, topic, [partition])).get(partition);
-      if (known !== undefined) return known;
-      spec = start.otherwise ?? "earliest";
+      const spec = { timestamp: Math.max(0, Math.ceil(Number(start.timestamp))) };
+      return yield* client.offsets(topic, partitions, spec, isolation);
     }
-    return (yield* client.offsets(topic, [partition], spec, isolation)).get(partition)!;
+    const known = "offsets" in start
+      ? new Map(partitions.flatMap((partition) => {
+        const offset = start.offsets[`${topic}-${partition}`];
+        return offset === undefined ? [] : [[partition, offset] as const];
+      }))
+      : yield* client.committed(start.group, topic, partitions);
+    const others = partitions.filter((partition) => !known.has(partition));
+    if (others.length === 0) return known;
+    return new Map([...known, ...yield* client.offsets(topic, others, start.otherwise ?? "earliest", isolation)]);
   });

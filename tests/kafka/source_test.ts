@@ -5,6 +5,7 @@ import { Cause, Effect, Exit, References, Schedule, Stream } from "effect";
 import fc from "fast-check";
 import { Flow, Job, Sink, Source, Watermark } from "@weir/streams";
 import * as Kafka from "@weir/streams/kafka";
+import { simulate } from "@weir/streams/testing";
 import { memoryKv } from "../../src/testing/memory-kv.ts";
 import { runToEnd } from "../support.ts";
 import { settle, withTestClock } from "../timeline.ts";
@@ -185,6 +186,14 @@ const steps: fc.Arbitrary<ReadonlyArray<Step>> = fc.array(
   { maxLength: 12 },
 );
 
+Deno.test("a job that reads topics up to an end can be simulated", async () => {
+  const broker = Kafka.memoryBroker({ topics: { a: 2 } });
+  for (let n = 0; n < 100; n++) broker.append("a", n % 2, { value: `${n}` });
+  const make = () => copying(texts(broker, { topics: "a", bounded: true })).job;
+  const { records, rows } = await simulate(make, { seeds: 10 });
+  assert.deepEqual([records, rows], [100, { out: 100, dead: 0 }]);
+});
+
 Deno.test("a split read again from any position that it handed out yields the rest, whatever the size of batches and answers", () =>
   fc.assert(
     fc.asyncProperty(steps, fc.constantFrom(1, 150, 1_000_000), async (steps, partitionBytesMax) => {
@@ -353,6 +362,21 @@ for (const [start, a0, a1] of starts) {
     assert.deepEqual(out.values().toSorted(), expected);
   });
 }
+
+Deno.test("where a topic begins is asked once, however many partitions it has", async () => {
+  const broker = Kafka.memoryBroker({ topics: { a: 20, b: 20 } });
+  let asked = 0;
+  broker.onRequest(({ api }) => {
+    if (api === "ListOffsets") asked++;
+    return "ok";
+  });
+  for (const bounded of [false, true]) {
+    asked = 0;
+    const { job } = copying(texts(broker, { topics: ["a", "b"], bounded }));
+    await ending(Job.run(job, { kv: memoryKv(), mode: "available-now" }));
+    assert.equal(asked, bounded ? 4 : 2);
+  }
+});
 
 Deno.test("a start at the latest survives a restart before the first record: nothing between two runs is lost", async () => {
   const broker = Kafka.memoryBroker({ topics: { a: 2 } });
