@@ -75,6 +75,7 @@ export type {
   TopicLeaders,
   TransactionalProducer,
 } from "./client.ts";
+export { deadLetter, type DeadLetterMessage } from "./dead-letter.ts";
 export { clientCodes, KafkaError, KafkaErrorBase } from "./errors.ts";
 export type { Codec, Format, FormatUse } from "./format.ts";
 export { bytes, json, nullable, string } from "./formats/plain.ts";

@@ -20,19 +20,7 @@ const strict = {
 };
 
 /** What is not of the record itself. */
-const ownNames = ["dead.split", "dead.offset", "dead.timestamp", "dead.reason"];
-
-const asItWas = ({ key, raw, rawForm, headers, split, offset, timestamp, reason }: Flow.DeadLetter<unknown>) => ({
-  key,
-  value: rawForm === "none" ? null : raw,
-  headers: [
-    ...headers,
-    ["dead.split", split],
-    ["dead.offset", String(offset)],
-    ["dead.timestamp", String(timestamp)],
-    ["dead.reason", reason],
-  ] as const,
-});
+const ownNames = ["source", "split", "offset", "timestamp", "operator", "reason", "form"].map((name) => `weir.${name}`);
 
 /** A job that writes down the offsets that it reads, and sends what it cannot decode to topic "dead". */
 const copying = (broker: Kafka.MemoryBroker) => {
@@ -41,7 +29,7 @@ const copying = (broker: Kafka.MemoryBroker) => {
   const source = Kafka.source("in", { cluster, topics: "a", bounded: true, ...strict });
   const dead = Kafka.sink("dead", { cluster, topic: "dead", key: bytes, value: bytes });
   const flow = Flow.from(source).pipe(
-    Flow.onError((letters) => letters.pipe(Flow.map(asItWas), Flow.to(dead))),
+    Flow.onError((letters) => letters.pipe(Flow.map(Kafka.deadLetter), Flow.to(dead))),
     Flow.map(({ partition, offset }) => `a-${partition} ${offset}`),
     Flow.to(out),
   );
@@ -54,9 +42,9 @@ const opened = ({ key, value, headers }: Kafka.StoredRecord) => {
   assert.deepEqual([...said.keys()], ownNames);
   return {
     record: plain({ key, value, headers: headers.slice(0, -ownNames.length) }),
-    at: `${said.get("dead.split")} ${said.get("dead.offset")}`,
-    timestamp: Number(said.get("dead.timestamp")),
-    reason: said.get("dead.reason")!,
+    at: `${said.get("weir.split")} ${said.get("weir.offset")}`,
+    timestamp: Number(said.get("weir.timestamp")),
+    reason: said.get("weir.reason")!,
   };
 };
 
@@ -105,7 +93,7 @@ const someBytes = fc.oneof(
 );
 const someHeaders = fc.oneof(
   fc.constant(good.headers),
-  fc.array(fc.tuple(fc.constantFrom("trace", "a", "", "dead.offset"), someBytes), { maxLength: 4 }),
+  fc.array(fc.tuple(fc.constantFrom("trace", "a", "", "weir.offset"), someBytes), { maxLength: 4 }),
 );
 const someRecord = fc.record({ key: someBytes, value: someBytes, headers: someHeaders });
 

@@ -189,12 +189,7 @@ for (const [name, client] of Object.entries(clients)) {
     const flow = Flow.from(payments).pipe(
       Flow.onError((letters) =>
         letters.pipe(
-          Flow.map(({ key, raw, rawForm, headers, offset, timestamp }) => ({
-            key,
-            value: rawForm === "none" ? null : raw,
-            headers: [...headers, ["dead.offset", String(offset)]] as const,
-            timestamp: timestamp!,
-          })),
+          Flow.map((letter) => ({ ...Kafka.deadLetter(letter), timestamp: letter.timestamp! })),
           Flow.to(Kafka.sink("dead", { cluster, topic: deadTopic, key: format, value: format })),
         )
       ),
@@ -206,7 +201,8 @@ for (const [name, client] of Object.entries(clients)) {
     const found = await messagesOf(shared!, deadTopic, poison.length);
     assert.equal(written.length, poison.length);
     found.forEach(({ key, value, headers = {}, timestamp: time }, n) => {
-      const { "dead.offset": offset, ...own } = headers;
+      const { "weir.offset": offset, ...rest } = headers;
+      const own = Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("weir.")));
       assert.equal(String(offset), String(n));
       assert.deepEqual({ key, value, headers: own, time }, {
         key: written[n].key,
