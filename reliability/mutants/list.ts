@@ -990,6 +990,13 @@ const kafka: ReadonlyArray<Mutant> = [
     "kafka/source",
   ),
   mutant(
+    "kafka-owner",
+    "a state that another one has taken the place of does not publish",
+    publisher,
+    ["if (isOther && (isOwner || otherState", "if (isOther && (isOwner && committed < 0 || otherState"],
+    "kafka/sink",
+  ),
+  mutant(
     "kafka-session",
     "a connection is replaced before its session ends",
     "src/kafka/wire/brokers.ts",

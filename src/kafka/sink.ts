@@ -99,6 +99,15 @@ export interface KafkaSinkOptions<V, T extends boolean = boolean> {
    * @default {"fail"}
    */
   readonly whenUnknown?: "fail" | "publish" | "skip";
+  /**
+   * What happens when the topic holds results that another state of the job has published, as where a state was removed, or lies
+   * at another path than before: this state begins anew with a warning, writes again what it reads again, and the other one
+   * may not go on (`"warn"`); or the job fails (`"fail"`); or nothing is looked at, and a state that was left goes on, too
+   * (`"replace"`). Of two processes with a state each, the one that was there first fails.
+   *
+   * @default {"warn"}
+   */
+  readonly otherState?: "warn" | "fail" | "replace";
 }
 
 /** Where a sink writes records with keys, and how. */
@@ -144,7 +153,7 @@ export function sink<K, V, const T extends boolean = true>(
  *
  * Opening fails with `SinkError` when the topic does not exist, the broker does not allow it or cannot be reached, with
  * `StateBehindOutput` if the state is an old copy, and with `PublicationUnknown` as `whenUnknown` says. A job whose state was
- * removed is another job: it begins anew, and writes everything again.
+ * removed begins anew, and writes everything again: `otherState` says whether it may.
  *
  * @param name A stable name, unique in the job.
  * @throws {RangeError} If an option is out of its range.
@@ -306,6 +315,7 @@ export interface SinkRules {
   readonly transactionMillis: number;
   readonly markerTopic: string;
   readonly whenUnknown: "fail" | "publish" | "skip";
+  readonly otherState: "warn" | "fail" | "replace";
 }
 
 const rulesOf = <V>(name: string, options: KafkaSinkOptions<V>): SinkRules => {
@@ -340,6 +350,7 @@ const rulesOf = <V>(name: string, options: KafkaSinkOptions<V>): SinkRules => {
     ),
     markerTopic: topicOf("markerTopic", markerTopic ?? sinkDefaults.markerTopic),
     whenUnknown: oneOf("whenUnknown", options.whenUnknown ?? "fail", ["fail", "publish", "skip"]),
+    otherState: oneOf("otherState", options.otherState ?? "warn", ["warn", "fail", "replace"]),
   };
 };
 

@@ -10,6 +10,8 @@
  *   new producer shuts the old one out, the claim is looked at again, the marker says whether the epoch is there.
  * - *Only a lost claim means that another process owns the job.* A producer that is shut out may have been too slow, no more.
  * - *A marker that is gone says nothing.* So it is there from the beginning, and is written anew every day.
+ * - *Two states of one job would write everything twice.* A claim is of one state, so the sink has an *owner*, too: the state
+ *   whose lineage was written last. It is read whenever the marker is; who has been the owner and is not any more gives up.
  *
  * @module
  */
@@ -37,18 +39,25 @@ export const openTransactionalPublisher = (
   context: SinkContext,
 ): Effect.Effect<Publisher, KafkaError | SinkOpenError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { compression, transactionMillis, markerTopic, whenUnknown, cluster, topic } = rules;
+    const { compression, transactionMillis, markerTopic, whenUnknown, otherState, cluster, topic } = rules;
     const { job, lineage, published, committed, checkClaim } = context;
     const outer = yield* Effect.scope;
     const [jobPart, sinkPart] = [partOf(job), partOf(sink)];
     const transactionalId = rules.transactionalId ?? `weir.${jobPart}.${sinkPart}`;
     const group = `${jobPart}.${sinkPart}.${lineage}.epochs`;
-    const markerOf = (epoch: number): GroupOffsets => ({
+    // Who shuts out whom goes by the transactional id.
+    const idPart = rules.transactionalId === null ? "" : `${partOf(rules.transactionalId)}.`;
+    const ownerGroup = `${jobPart}.${sinkPart}.${idPart}owner`;
+    const self = ownerOf(lineage);
+    const offsetOf = (group: string, offset: number): GroupOffsets => ({
       group,
       member: null,
-      offsets: [{ topic: markerTopic, partition: 0, offset: epoch }],
+      offsets: [{ topic: markerTopic, partition: 0, offset }],
     });
     if (!(yield* client.topics([markerTopic])).has(markerTopic)) yield* client.createTopic(markerTopic, 1);
+
+    /** Whether this state has been the owner, so that it must still be. */
+    let isOwner = published > 0;
 
     let current: { readonly producer: TransactionalProducer; readonly scope: Scope.Closeable } | null = null;
 
@@ -58,8 +67,8 @@ export const openTransactionalPublisher = (
       return dropped === null ? Effect.void : Scope.close(dropped.scope, Exit.void);
     });
 
-    /** Shuts out every earlier producer, and reads the marker. */
-    const takeOver: Effect.Effect<number | null, KafkaError | SinkError> = Effect.gen(function* () {
+    /** Shuts out every earlier producer, and reads the marker and the owner. */
+    const takeOver: Effect.Effect<Found, KafkaError | SinkError> = Effect.gen(function* () {
       yield* drop;
       yield* checkClaim;
       const scope = yield* Scope.fork(outer);
@@ -69,10 +78,17 @@ export const openTransactionalPublisher = (
       );
       current = { producer, scope };
       yield* checkClaim;
-      return (yield* client.committed(group, markerTopic, [0])).get(0) ?? null;
+      const [marker, owner] = yield* Effect.all([readOffset(group), readOffset(ownerGroup)]);
+      isOwner ||= owner === self || marker !== null;
+      const isOther = owner !== null && owner !== self && otherState !== "replace";
+      if (isOther && (isOwner || otherState === "fail")) return yield* otherStateIs(sink, topic, job, isOwner);
+      return { marker, isOther, isClaimed: owner === self };
     }).pipe(Effect.catchTag("KafkaError", (error) => Effect.fail(shutOutMayPass(error))));
 
-    /** One transaction of records and the marker. */
+    const readOffset = (group: string): Effect.Effect<number | null, KafkaError> =>
+      Effect.map(client.committed(group, markerTopic, [0]), (found) => found.get(0) ?? null);
+
+    /** One transaction of records and the marker; where there are no records, of the owner, too. */
     const transact = (
       requests: ReadonlyArray<ReadonlyArray<OutgoingRecord>>,
       epoch: number,
@@ -80,7 +96,8 @@ export const openTransactionalPublisher = (
       Effect.gen(function* () {
         const transaction = yield* current!.producer.begin;
         for (const request of requests) yield* transaction.send(request);
-        yield* transaction.sendOffsets(markerOf(epoch));
+        yield* transaction.sendOffsets(offsetOf(group, epoch));
+        if (requests.length === 0) yield* transaction.sendOffsets(offsetOf(ownerGroup, self));
         yield* transaction.commit;
       }).pipe(
         Effect.mapError(shutOutMayPass),
@@ -100,12 +117,13 @@ export const openTransactionalPublisher = (
         for (let failures = 1;; failures++) {
           const attempt = Effect.gen(function* () {
             if (current === null) {
-              const found = yield* takeOver;
-              if (found !== null && found >= epoch) return;
+              const { marker, isClaimed } = yield* takeOver;
+              if (marker !== null && marker >= epoch && (requests.length > 0 || isClaimed)) return;
               // When the sink is opened anew it is found out again, and decided as `whenUnknown` says.
-              if (found === null && requests.length > 0) return yield* markerGone(sink, epoch, group);
+              if (marker === null && requests.length > 0) return yield* markerGone(sink, epoch, group);
             }
             yield* transact(requests, epoch);
+            isOwner ||= requests.length === 0;
           });
           const result = yield* Effect.result(attempt);
           if (result._tag === "Success") return;
@@ -125,7 +143,8 @@ export const openTransactionalPublisher = (
         }
       });
 
-    let marker = yield* takeOver;
+    const found = yield* takeOver;
+    let { marker } = found;
     if (marker !== null && marker > committed) {
       return yield* new StateBehindOutput({
         message: `Cannot go on with sink "${sink}" as topic "${topic}" must hold no more than the job's state knows: ` +
@@ -150,8 +169,9 @@ export const openTransactionalPublisher = (
         });
       }
       marker = hasUnpublished && whenUnknown === "skip" ? committed : published;
-      yield* settle([], marker);
+      if (found.isOther) yield* Effect.logWarning(beginsAnew(sink, topic, job));
     }
+    if (!found.isClaimed || found.marker === null) yield* settle([], marker);
 
     // One transaction at a time: an epoch's, or that of the daily refreshment.
     const semaphore = yield* Semaphore.make(1);
@@ -171,6 +191,22 @@ export const openTransactionalPublisher = (
     };
   });
 
+/** What a producer has found that has shut out those before it. */
+interface Found {
+  /** The last epoch that is in the topic; `null` where nobody knows. */
+  readonly marker: number | null;
+  /** Whether another state was the owner. */
+  readonly isOther: boolean;
+  /** Whether this state is the owner. */
+  readonly isClaimed: boolean;
+}
+
+/** How many hexadecimal digits of a lineage fit into an offset. */
+const ownerDigits = 12;
+
+/** A lineage as an offset. */
+const ownerOf = (lineage: string): number => Number.parseInt(lineage.slice(0, ownerDigits), 16);
+
 /** A name as a part between dots, so that no two pairs of names make one id. */
 const partOf = (name: string): string => name.replaceAll("%", "%25").replaceAll(".", "%2E");
 
@@ -185,6 +221,22 @@ const markerGone = (sink: string, epoch: number, group: string): KafkaError =>
     code: markerGoneCode,
     retryable: true,
   });
+
+/** Another state of the same job writes. */
+const otherStateIs = (sink: string, topic: string, job: string, isOwner: boolean): KafkaError =>
+  new KafkaError({
+    message:
+      `Cannot publish to topic "${topic}" by sink "${sink}" as one state of job "${job}" may write there, lest all is ` +
+      `written twice: current value is another state, ${
+        isOwner ? "which has begun since" : "whose results are there"
+      } (otherState: "replace" goes on with this one)`,
+    code: "OTHER_STATE",
+    retryable: false,
+  });
+
+const beginsAnew = (sink: string, topic: string, job: string): string =>
+  `Sink "${sink}" begins anew: topic "${topic}" holds results of another state of job "${job}", and what this state reads ` +
+  "again it writes again. The other state may not go on";
 
 const tooSlow = (sink: string, epoch: number, transactionMillis: number): KafkaError =>
   new KafkaError({

@@ -1,6 +1,6 @@
 /** The sink of topics: what lies in a topic after whatever has happened to the job, its state, and the broker's memory of it. */
 import assert from "node:assert/strict";
-import { Cause, Deferred, Effect, Exit, References, Schedule, Stream } from "effect";
+import { Cause, Deferred, Effect, Exit, Logger, References, Schedule, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import fc from "fast-check";
 import { Flow, Job, Source } from "@weir/streams";
@@ -74,6 +74,13 @@ const runUntil = (job: Job.Job<never>, more: Job.RunOptions, what: () => boolean
       yield* Effect.sleep("1 millis");
     }
   }))));
+
+/** What is logged meanwhile. */
+const listening = () => {
+  const said: Array<string> = [];
+  const logger = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))]);
+  return { said, logger };
+};
 
 /** Moves the clock of a test on until something holds. */
 const passUntil = (what: () => boolean, millisMax: number, step = 10): Effect.Effect<void> =>
@@ -351,6 +358,96 @@ Deno.test("a job whose state was deleted is another one, of a lineage of its own
   }
 });
 
+Deno.test("a state that another one of its job has taken the place of may not go on, unless it is told to", async () => {
+  const broker = makeBroker();
+  const [first, second] = [memoryKv(), memoryKv()];
+  await run(writing(broker, numbered(0, 3)), { kv: first, mode: "available-now" });
+  const { said, logger } = listening();
+  const anew = Job.run(writing(broker, numbered(0, 3)), { ...options, kv: second, mode: "available-now" });
+  await Effect.runPromise(Effect.provide(anew, logger));
+  assert.match(said.join(), /^Sink "out" begins anew: topic "out" holds results of another state of job "job"/);
+  assert.equal(valuesOf(broker).length, 6);
+  for (let start = 0; start < 2; start++) {
+    const error = await failureOf(writing(broker, numbered(0, 9)), { kv: first });
+    assert.ok(error._tag === "SinkError" && !error.retryable, String(error));
+    assert.match(error.message, /current value is another state, which has begun since \(otherState: "replace"/);
+  }
+  assert.equal(valuesOf(broker).length, 6);
+  // The one that is the owner now goes on as if nothing had happened.
+  await run(writing(broker, numbered(0, 6)), { kv: second, mode: "available-now" });
+  assert.equal(valuesOf(broker).length, 9);
+  await run(writing(broker, numbered(0, 6), { otherState: "replace" }), { kv: first, mode: "available-now" });
+  assert.equal(valuesOf(broker).length, 12);
+  assert.equal((await failureOf(writing(broker, numbered(0, 9)), { kv: second }))._tag, "SinkError");
+  assert.equal(valuesOf(broker).length, 12);
+});
+
+Deno.test("a new state does not begin where it is told to leave the results of another one alone", async () => {
+  const broker = makeBroker();
+  const refusing = { otherState: "fail" } as const;
+  await run(writing(broker, numbered(0, 3), refusing), { kv: memoryKv(), mode: "available-now" });
+  const kv = memoryKv();
+  for (let start = 0; start < 2; start++) {
+    const error = await failureOf(writing(broker, numbered(0, 3), refusing), { kv });
+    assert.ok(error._tag === "SinkError" && !error.retryable, String(error));
+    assert.match(error.message, /current value is another state, whose results are there/);
+  }
+  assert.deepEqual(valuesOf(broker), upTo(3));
+  await run(writing(broker, numbered(0, 3), { transactionalId: "another" }), { kv: memoryKv(), mode: "available-now" });
+  assert.equal(valuesOf(broker).length, 6, "who has another transactional id is another writer");
+});
+
+Deno.test("of two processes with a state each, the one that was there first fails, at its next epoch", async () => {
+  const broker = makeBroker();
+  const goOn = Deferred.makeUnsafe<void>();
+  const endless = (from: number) =>
+    Job.make({
+      name: "job",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(Source.make({
+          name: "in",
+          bounded: false,
+          splits: Effect.succeed(["0"]),
+          read: (_split, at) => {
+            const batchOf = (start: number) => ({
+              records: numbered(from + start, from + start + 3),
+              positions: [start + 1, start + 2, start + 3],
+            });
+            const next = Number(at ?? 0);
+            const later = Stream.fromEffect(Effect.as(Deferred.await(goOn), batchOf(next + 3)));
+            return Stream.concat(Stream.concat(Stream.make(batchOf(next)), later), Stream.never);
+          },
+        })).pipe(Flow.to(topicSink(broker))),
+      ],
+    });
+  await Effect.runPromise(quiet(Effect.scoped(Effect.gen(function* () {
+    const until = (what: () => boolean) => Effect.repeat(Effect.sleep(2), { until: what, times: 2_000 });
+    const first = yield* Job.start(endless(0), { ...options, kv: memoryKv() });
+    yield* until(() => valuesOf(broker).length === 3);
+    const second = yield* Job.start(endless(100), { ...options, kv: memoryKv() });
+    yield* until(() => valuesOf(broker).length === 6);
+    yield* Deferred.succeed(goOn, undefined);
+    const ended = yield* Effect.exit(first.await);
+    assert.ok(Exit.isFailure(ended));
+    assert.match(String(Cause.squash(ended.cause)), /one state of job "job" may write there/);
+    yield* until(() => valuesOf(broker).length === 9);
+    yield* second.stop;
+  }))));
+  assert.deepEqual(valuesOf(broker), [0, 1, 2, 100, 101, 102, 103, 104, 105]);
+});
+
+Deno.test("a state whose owner the broker has forgotten is the owner again", async () => {
+  const broker = makeBroker();
+  const kv = memoryKv();
+  await run(writing(broker, numbered(0, 3)), { kv, mode: "available-now" });
+  const [{ offset }] = broker.offsetsOf("job.out.owner");
+  broker.expireGroup("job.out.owner");
+  await run(writing(broker, numbered(0, 6)), { kv, mode: "available-now" });
+  assert.deepEqual(broker.offsetsOf("job.out.owner").map((one) => one.offset), [offset]);
+  assert.deepEqual(valuesOf(broker), upTo(6));
+});
+
 /** A job that has committed the epochs 0 1 2 | 3 4 5, of which the second is not in the topic, and which has died. */
 const diedUnpublished = async (published = false) => {
   const broker = makeBroker();
@@ -423,7 +520,7 @@ Deno.test("a marker that is gone just when the outcome of an epoch is unknown do
       Effect.map(broker.open(settings), (client) => ({
         ...client,
         committed: (of, topic, partitions) => {
-          group = of;
+          if (of.endsWith(".epochs")) group = of;
           return client.committed(of, topic, partitions);
         },
       })),
@@ -735,8 +832,9 @@ Deno.test("the marker is read only when earlier producers are shut out, also aft
   });
   await run(writing(broker, numbered(0, 9)), { kv: memoryKv() });
   assert.deepEqual(valuesOf(broker), upTo(9));
+  // The marker, and the owner.
   for (const requests of asked.values()) {
-    requests.forEach((api, k) => assert.equal(api, k % 2 === 0 ? "InitProducerId" : "OffsetFetch", requests.join()));
+    requests.forEach((api, k) => assert.equal(api, k % 3 === 0 ? "InitProducerId" : "OffsetFetch", requests.join()));
   }
   assert.ok([...asked.values()].flat().length > 4);
 });

@@ -391,7 +391,9 @@ for (const [name, client] of Object.entries(clients)) {
         await admin.connect();
         const { groups } = await admin.listGroups();
         await admin.disconnect();
-        const group = groups.map(({ groupId }) => groupId).find((id) => id.startsWith(`numbers-to-${topic}.out.`))!;
+        const group = groups.map(({ groupId }) => groupId).find((id) =>
+          id.startsWith(`numbers-to-${topic}.out.`) && id.endsWith(".epochs")
+        )!;
         assert.deepEqual(await committedOf(broker, group, "weir.epochs"), { 0: "0" });
         await deleteGroup(broker, group);
         const unknown = await errorOf(Job.run(numbersTo(cluster, topic, 5), options));
