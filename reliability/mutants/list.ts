@@ -811,7 +811,7 @@ const kafka: ReadonlyArray<Mutant> = [
     "kafka-marker",
     "an epoch's number is committed in its transaction",
     publisher,
-    ["        yield* transaction.sendOffsets(markerOf(epoch));\n", ""],
+    ["        yield* transaction.sendOffsets(offsetOf(group, epoch));\n", ""],
     "kafka/sink",
   ),
   mutant(
@@ -826,7 +826,7 @@ const kafka: ReadonlyArray<Mutant> = [
     "kafka-read-back",
     "an epoch that is there is not written again",
     publisher,
-    ["if (found !== null && found >= epoch) return;", "if (found !== null && found > epoch) return;"],
+    ["if (marker !== null && marker >= epoch && (requests", "if (marker !== null && marker > epoch && (requests"],
     "kafka/exactly_once",
   ),
   mutant(
@@ -835,9 +835,10 @@ const kafka: ReadonlyArray<Mutant> = [
     publisher,
     [
       "      const scope = yield* Scope.fork(outer);\n      const opening",
-      "      const early = (yield* client.committed(group, markerTopic, [0])).get(0) ?? null;\n      if (early !== null) {\n" +
+      "      const early = yield* readOffset(group);\n      if (early !== null) {\n" +
       "        const scope = yield* Scope.fork(outer);\n        const opening = client.transactionalProducer({ transactionalId, timeoutMillis: transactionMillis, compression });\n" +
-      "        current = { producer: yield* Scope.provide(opening, scope), scope };\n        return early;\n      }\n" +
+      "        current = { producer: yield* Scope.provide(opening, scope), scope };\n" +
+      "        return { marker: early, isOther: false, isClaimed: true };\n      }\n" +
       "      const scope = yield* Scope.fork(outer);\n      const opening",
     ],
     "kafka/sink",
