@@ -101,6 +101,16 @@ Deno.test("what ships needs nothing but what it says, each pinned to one version
   }
 });
 
+Deno.test("the commands of the README that show what is documented show it", async () => {
+  const commands = (await Deno.readTextFile(`${root}README.md`)).match(/^deno doc [^#\n]+/gm) ?? [];
+  assert.ok(commands.length > 0);
+  for (const command of commands) {
+    const { code, out, errors } = await deno(root, ...command.trim().split(" ").slice(1));
+    assert.equal(code, 0, errors);
+    assert.match(out, /@example/, command);
+  }
+});
+
 Deno.test("importing the package loads only its own files and Effect", async () => {
   const { code, out, errors } = await deno(root, "info", "--json", "mod.ts");
   assert.equal(code, 0, errors);
@@ -112,6 +122,23 @@ Deno.test("importing the package loads only its own files and Effect", async () 
     assert.ok((await published).includes(path.slice(root.length)), specifier);
   }
 });
+
+for (
+  const [how, compilerOptions] of [
+    ["with no more than strict types", { strict: true }],
+    ["without exactOptionalPropertyTypes", { ...config.compilerOptions, exactOptionalPropertyTypes: false }],
+  ] as const
+) {
+  Deno.test(`a program that imports Weir by its path checks its types by its own options, as ${how}`, () =>
+    inFolder(async (folder) => {
+      await Deno.copyFile(`${root}deno.lock`, `${folder}/deno.lock`);
+      const imports = Object.fromEntries(Object.entries(dependencies).filter(([, to]) => to.startsWith("npm:")));
+      await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports, unstable: ["kv"], compilerOptions }));
+      const entries = Object.values(config.exports as Record<string, string>).map((path) => `${root}${path}`);
+      const { code, errors } = await deno(folder, "check", "--quiet", "--config=deno.json", ...entries);
+      assert.equal(code, 0, errors);
+    }));
+}
 
 Deno.test("another program runs a pipeline on what ships, with no more permissions than its own files need", () =>
   inFolder(async (folder) => {

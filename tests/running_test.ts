@@ -119,6 +119,72 @@ Deno.test("lag is what lies ahead of the source, and is gone when it has ended",
   assert.deepEqual([end.records, end.lag, end.ended], [1_000, 0, true]);
 });
 
+/** A bounded source of two splits of a hundred numbers, with no lag in its batches unless told otherwise. */
+const twoSplits = (options: { readonly tells: boolean }) => {
+  const asked = new Map<string, ReadonlyArray<Source.Position | null>>();
+  const source = Source.make({
+    name: "numbers",
+    bounded: true,
+    splits: Effect.succeed(["a", "b"]),
+    begin: (splits) => Effect.succeed(new Map(splits.map((split) => [split, 0]))),
+    lagAt: (split, position) => {
+      asked.set(split, [...asked.get(split) ?? [], position]);
+      return position === null ? null : 100 - Number(position);
+    },
+    read: (_split, from, batchRecordsMax) =>
+      Stream.range(Number(from), 99).pipe(
+        Stream.rechunk(batchRecordsMax),
+        Stream.chunks,
+        Stream.map((records) => {
+          const positions = records.map((n) => n + 1);
+          // What the batches tell is twice as much, so that one can be told from the other.
+          return options.tells
+            ? { records, positions, lag: 2 * (100 - positions[positions.length - 1]) }
+            : { records, positions };
+        }),
+      ),
+  });
+  return { source, asked };
+};
+
+//  a  0 ═════▶ 50 ┄┄┄┄┄ 100      the flow waits at 50
+//  b  0 ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ 100      its turn has not come
+for (const tells of [false, true]) {
+  const how = tells ? "and then what its batches tell" : "and further on, too, where its batches tell nothing";
+  Deno.test(`the lag of a split that waits for its turn is what the source says of its position, ${how}`, async () => {
+    const { source, asked } = twoSplits({ tells });
+    const goOn = Deferred.makeUnsafe<void>();
+    const job = Job.make({
+      name: "lag",
+      guarantee: "exactly-once",
+      flows: [
+        Flow.from(source).pipe(
+          Flow.mapEffect((k) => k === 50 ? Effect.as(Deferred.await(goOn), k) : Effect.succeed(k), { concurrency: 1 }),
+          Flow.to(Sink.memory("out")),
+        ),
+      ],
+    });
+    await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+      const kv = memoryKv();
+      const running = yield* Job.start(job, { kv, batchRecordsMax: 10, queueRecordsMax: 10 });
+      const splits = yield* Effect.repeat(Effect.delay(Effect.map(running.metrics, ({ splits }) => splits), 5), {
+        until: ([split]) => (split?.records ?? 0) > 50,
+      });
+      const [a, b] = splits;
+      // What was read ahead are records, and what lies behind them is told.
+      assert.ok(tells ? a.lag > 100 - a.records : a.lag === 100 - a.records, `${a.lag} behind ${a.records}`);
+      assert.deepEqual([b.records, b.lag], [0, 100]);
+      yield* Deferred.succeed(goOn, undefined);
+      assert.deepEqual((yield* running.await).metrics.splits.map(({ lag }) => lag), [0, 0]);
+      // At a later start of an ended job nothing is asked any more.
+      asked.clear();
+      const { metrics } = yield* Job.run(job, { kv });
+      assert.deepEqual(metrics.splits.map(({ ended, lag }) => [ended, lag]), [[true, 0], [true, 0]]);
+      assert.equal(asked.size, 0);
+    })));
+  });
+}
+
 Deno.test("a source that fails and may recover is read again from the last epoch, and every result is there once", async () => {
   let failures = 0;
   const inner = Source.array("inner", Array.from({ length: 300 }, (_, k) => k));

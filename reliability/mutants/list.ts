@@ -918,8 +918,8 @@ const kafka: ReadonlyArray<Mutant> = [
     "a bounded source ends where it ended at its first start",
     "src/kafka/position.ts",
     [
-      "return Effect.succeed({ offset: Number(offset), end: Number(end) });",
-      "return Effect.succeed({ offset: Number(offset), end: null });",
+      "return offset === undefined ? null : { offset: Number(offset), end: Number(end) };",
+      "return offset === undefined ? null : { offset: Number(offset), end: null };",
     ],
     "kafka/source",
   ),

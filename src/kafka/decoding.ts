@@ -23,6 +23,7 @@ export type Decode<A> = (
 
 /** Decodes records, once what their formats need is loaded. */
 export const decoding = <K, V, H>(
+  source: string,
   key: Codec<K>,
   value: Codec<V>,
   headers: Schema.ConstraintCodec<H, unknown> | undefined,
@@ -53,7 +54,7 @@ export const decoding = <K, V, H>(
       key.load?.(records.map((record) => record.key)) ?? Effect.void,
       value.load?.(records.map((record) => record.value)) ?? Effect.void,
     ]).pipe(
-      (loading) => retrying(loading, outageMillisMax),
+      (loading) => retrying(`Source "${source}"`, loading, outageMillisMax),
       Effect.andThen(decodeAll(topic, partition, records)),
     );
 };

@@ -11,6 +11,7 @@ import { Effect, type Scope } from "effect";
 import { Signal } from "../actors/signal.ts";
 import type { FetchedPartition, Isolation, KafkaClient } from "./client.ts";
 import { clientCodes, KafkaError } from "./errors.ts";
+import { Outage } from "./outage.ts";
 import { OutOfRange, PartitionFeed } from "./partition-feed.ts";
 import { protocolErrorNamed } from "./protocol-errors.ts";
 import { mayPass, retryPauseMillis } from "./retrying.ts";
@@ -27,6 +28,8 @@ export const fetchWaitPausedMillisMin = 10;
 
 /** How a source fetches. */
 export interface FetchRules {
+  /** Its name. */
+  readonly source: string;
   readonly isolation: Isolation;
   /** About how many bytes an answer has at most. */
   readonly bytesMax: number;
@@ -71,7 +74,9 @@ export const openFetching = (
     const feeds = new Set<PartitionFeed>();
     const loops = new Map<number, Signal>();
     const lost = new Signal(); // Some feed does not know its leader.
+    const outage = new Outage(`Source "${rules.source}"`, rules.outageMillisMax);
     let failures = 0;
+    let lastTrouble = "";
 
     /** How long brokers wait while a partition is paused: longer and longer, until it has room again. */
     let patienceMillis = fetchWaitPausedMillisMin;
@@ -85,6 +90,7 @@ export const openFetching = (
     const trouble = (feed: PartitionFeed, error: KafkaError): void => {
       const now = clock.currentTimeMillisUnsafe();
       feed.troubledSince ??= now;
+      lastTrouble = error.message;
       feed.leader = null;
       if (!mayPass(error) || now - feed.troubledSince >= rules.outageMillisMax) feed.fail(error);
       else lost.notify();
@@ -146,7 +152,10 @@ export const openFetching = (
             Effect.match({ onFailure: (error) => error, onSuccess: () => null }),
           );
           if (failure !== null) { for (const feed of wanted) trouble(feed, failure); }
-          if (wanted.every((feed) => feed.troubledSince === null)) failures = 0;
+          if (failures > 0 && wanted.every((feed) => feed.troubledSince === null)) {
+            failures = 0;
+            yield* outage.passed;
+          }
           const hasNews = wanted.some((feed) => feed.offset !== offsets.get(feed));
           if (isShort && !hasNews) patienceMillis = Math.min(2 * patienceMillis, fetchWaitMillisMax);
         }
@@ -160,7 +169,10 @@ export const openFetching = (
           yield* lost.wait;
           continue;
         }
-        if (unled.some((feed) => feed.troubledSince !== null)) yield* Effect.sleep(retryPauseMillis(++failures));
+        if (unled.some((feed) => feed.troubledSince !== null)) {
+          yield* outage.failed(lastTrouble);
+          yield* Effect.sleep(retryPauseMillis(++failures));
+        }
         const found = yield* Effect.result(fetcher.leaders([...new Set(unled.map(({ topic }) => topic))]));
         for (const feed of unled) {
           const topic = found._tag === "Success" ? found.success.get(feed.topic) : undefined;

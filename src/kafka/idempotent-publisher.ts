@@ -27,6 +27,7 @@ export interface Publisher {
 /** Opens a publisher whose epochs a crash may repeat. */
 export const openIdempotentPublisher = (
   client: KafkaClient,
+  sink: string,
   { compression, cluster }: SinkRules,
   { checkClaim }: SinkContext,
 ): Effect.Effect<Publisher, KafkaError, Scope.Scope> =>
@@ -57,6 +58,7 @@ export const openIdempotentPublisher = (
             const send = Effect.flatMap(connect, (producer) => producer.send(request));
             const dropUnlessMayPass = (error: KafkaError): Effect.Effect<void> => mayPass(error) ? Effect.void : drop;
             return retrying(
+              `Sink "${sink}"`,
               send.pipe(
                 Effect.tapError(dropUnlessMayPass),
                 Effect.mapError(shutOutMayPass),

@@ -20,13 +20,25 @@ export interface Range {
 /** A range as a position. */
 export const positionOf = (offset: number, end: number | null): Position => end === null ? offset : `${offset}/${end}`;
 
-/** A position as a range. */
-export const rangeOf = (source: string, split: string, position: Position): Effect.Effect<Range, SourceError> => {
+/** What a position says; `null` where it is none of ours. */
+const parsed = (position: Position | null): Range | null => {
   if (typeof position === "number" && Number.isSafeInteger(position) && position >= 0) {
-    return Effect.succeed({ offset: position, end: null });
+    return { offset: position, end: null };
   }
   const [, offset, end] = typeof position === "string" ? /^(\d{1,16})\/(\d{1,16})$/.exec(position) ?? [] : [];
-  if (offset !== undefined) return Effect.succeed({ offset: Number(offset), end: Number(end) });
+  return offset === undefined ? null : { offset: Number(offset), end: Number(end) };
+};
+
+/** How many offsets lie between a position and the end that it says; `null` where it says none. */
+export const offsetsAhead = (position: Position | null): number | null => {
+  const range = parsed(position);
+  return range === null || range.end === null ? null : Math.max(0, range.end - range.offset);
+};
+
+/** A position as a range. */
+export const rangeOf = (source: string, split: string, position: Position): Effect.Effect<Range, SourceError> => {
+  const range = parsed(position);
+  if (range !== null) return Effect.succeed(range);
   return Effect.fail(lastingError(
     source,
     split,

@@ -5,6 +5,7 @@
  */
 import { Clock, Effect } from "effect";
 import type { KafkaError } from "./errors.ts";
+import { Outage } from "./outage.ts";
 
 /** The first pause before something is tried again, in milliseconds; it doubles each time. */
 export const retryPauseMillisMin = 100;
@@ -23,18 +24,24 @@ export const retryPauseMillis = (failures: number): number =>
 export const mayPass = ({ retryable, code }: KafkaError): boolean =>
   retryable || code === "UNKNOWN_TOPIC_OR_PARTITION" || code === "UNKNOWN_TOPIC_ID";
 
-/** Tries again what may pass, until it has failed for `millisMax`. */
+/** Tries again what may pass, until it has failed for `millisMax`. Who wants it, as in `Source "orders"`, is named in the log. */
 export const retrying = <A, R>(
+  who: string,
   what: Effect.Effect<A, KafkaError, R>,
   millisMax: number,
 ): Effect.Effect<A, KafkaError, R> =>
   Effect.gen(function* () {
+    const outage = new Outage(who, millisMax);
     const until = (yield* Clock.currentTimeMillis) + millisMax;
     for (let failures = 1;; failures++) {
       const result = yield* Effect.result(what);
-      if (result._tag === "Success") return result.success;
+      if (result._tag === "Success") {
+        yield* outage.passed;
+        return result.success;
+      }
       const pause = retryPauseMillis(failures);
       if (!mayPass(result.failure) || (yield* Clock.currentTimeMillis) + pause > until) return yield* result.failure;
+      yield* outage.failed(result.failure.message);
       yield* Effect.sleep(pause);
     }
   });

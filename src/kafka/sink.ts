@@ -259,7 +259,7 @@ const makeSink = <K, V>(
       };
       const publisher = isTransactional
         ? yield* openTransactionalPublisher(client, name, rules, context)
-        : yield* openIdempotentPublisher(client, rules, context);
+        : yield* openIdempotentPublisher(client, name, rules, context);
       const chunking: Chunking = { batchBytesMax, partitions };
       return {
         marker: publisher.marker,

@@ -18,7 +18,7 @@ import { type Decode, decoding } from "./decoding.ts";
 import type { Format } from "./format.ts";
 import { bytes, nullable } from "./formats/plain.ts";
 import { PartitionStream } from "./partition-stream.ts";
-import { positionOf, type Range, rangeOf } from "./position.ts";
+import { offsetsAhead, positionOf, type Range, rangeOf } from "./position.ts";
 import type { KafkaRecord } from "./record.ts";
 import { retrying } from "./retrying.ts";
 import { type Start, startOffsets, startRefusal } from "./start.ts";
@@ -292,6 +292,8 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
     replayable: true,
     reportsLag: true,
     lagUnit: "records",
+    // Partitions that wait for their turn have an end, too.
+    lagAt: (_split, position) => bounded ? offsetsAhead(position) : null,
     splits,
     // An offset means nothing in a topic that was made in the place of the one in which it was recorded.
     identities: (splits) =>
@@ -315,7 +317,7 @@ export function source<V, K = Uint8Array | null, H = ReadonlyArray<Header>>(
           Effect.flatMap(
             RcRef.get(shared),
             ({ fetching }) =>
-              retrying(fetching.client.commit(group, offsets), cluster.outageMillisMax),
+              retrying(`Source "${name}"`, fetching.client.commit(group, offsets), cluster.outageMillisMax),
           ),
         ).pipe(Effect.mapError(failure(`commit positions to group "${group}"`, "", null)));
       }),
@@ -415,6 +417,7 @@ const openShared = <K, V, H>(
     });
     const value = yield* options.value.open({ writesTo: null, part: "value" });
     const fetching = yield* openFetching(client, {
+      source: name,
       isolation,
       bytesMax: fetchBytesMax,
       partitionBytesMax,
@@ -424,7 +427,7 @@ const openShared = <K, V, H>(
     if (!rules.bounded) yield* Effect.forkScoped(watchPartitions(name, fetching, rules, listed));
     return {
       fetching,
-      decode: decoding(key, value, options.headers, cluster.outageMillisMax),
+      decode: decoding(name, key, value, options.headers, cluster.outageMillisMax),
     };
   });
 
@@ -441,7 +444,7 @@ const watchPartitions = (
     const before = listed ?? (yield* list);
     for (;;) {
       yield* Effect.sleep(metadataMillis);
-      const now = yield* retrying(list, metadataMillis);
+      const now = yield* retrying(`Source "${name}"`, list, metadataMillis);
       const another = now.findIndex(({ id }, k) => isAnother(before[k].id, id));
       if (another !== -1) return fail(madeAnew(topics[another], before[another].id, now[another].id));
       const k = now.findIndex(({ partitions }, k) => partitions > before[k].partitions);

@@ -21,6 +21,7 @@ import type { SinkContext } from "../exactly-once/sink.ts";
 import type { GroupOffsets, KafkaClient, OutgoingRecord, TransactionalProducer } from "./client.ts";
 import { clientCodes, KafkaError } from "./errors.ts";
 import type { Publisher } from "./idempotent-publisher.ts";
+import { Outage } from "./outage.ts";
 import { mayPass, retryPauseMillis } from "./retrying.ts";
 import { shutOutMayPass } from "./shut-out.ts";
 import type { SinkRules } from "./sink.ts";
@@ -114,6 +115,7 @@ export const openTransactionalPublisher = (
     ): Effect.Effect<void, KafkaError | SinkError> =>
       Effect.gen(function* () {
         const until = (yield* Clock.currentTimeMillis) + cluster.outageMillisMax;
+        const outage = new Outage(`Sink "${sink}"`, cluster.outageMillisMax);
         for (let failures = 1;; failures++) {
           const attempt = Effect.gen(function* () {
             if (current === null) {
@@ -126,7 +128,7 @@ export const openTransactionalPublisher = (
             isOwner ||= requests.length === 0;
           });
           const result = yield* Effect.result(attempt);
-          if (result._tag === "Success") return;
+          if (result._tag === "Success") return yield* outage.passed;
           const { failure } = result;
           yield* drop;
           const isWorthIt = failure._tag === "SinkError"
@@ -134,6 +136,7 @@ export const openTransactionalPublisher = (
             : mayPass(failure) && failure.code !== markerGoneCode;
           const pause = retryPauseMillis(failures);
           if (isWorthIt && (yield* Clock.currentTimeMillis) + pause <= until) {
+            yield* outage.failed(failure.message);
             yield* Effect.sleep(pause);
             continue;
           }

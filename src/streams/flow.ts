@@ -215,7 +215,8 @@ export interface EventTimeOptions<in A> {
    *
    * So a window far ahead is not opened for one split while another is far behind. A split is never further ahead than
    * this and what one turn of at most 1,024 records adds. A split that is silent holds the others up until it is idle:
-   * give `idleAfter` with it. Bounded sources are read in the order of their watermarks anyway.
+   * give `idleAfter` with it. Bounded sources are read in the order of their watermarks anyway, see
+   * {@link eventTime}.
    */
   readonly maxDrift?: Duration.Input;
 }
@@ -226,6 +227,9 @@ export interface EventTimeOptions<in A> {
  * Each split has a watermark of its own, and the flow's is the least of them. A timestamp that is not a finite number
  * within the range of dates is treated as if `timestamp` had thrown: the job fails with the record's coordinates, or
  * the record becomes a dead letter where the flow says `Flow.onError(…, { defects: true })`.
+ *
+ * Bounded sources are read in the order of the watermarks that are known before the first Effect and the first keyed
+ * operator. Where none are, one split is read to its end before the next begins.
  *
  * @throws {RangeError} If `idleAfter` or `maxDrift` is not finite and above 0.
  *

@@ -3,7 +3,7 @@
  *
  * It is the only place where time decides anything: when an epoch ends and, for sources that never end, which split has
  * news. Splits of bounded sources are read in the order of their watermarks, some records of each at a time, so that the
- * order depends on the records alone.
+ * order depends on the records alone. Without event time here, all are level, and each is read to its end.
  *
  * @module
  */

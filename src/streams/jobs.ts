@@ -14,6 +14,7 @@ export {
   type RunningJob,
   type RunOptions,
   start,
+  type Started,
 } from "./run.ts";
 export type { RunMode } from "./run-mode.ts";
 export { main, type MainOptions } from "./main.ts";

@@ -1,15 +1,23 @@
 /**
- * The entry point of a program that runs one job: signals, a closing line, an exit code.
+ * The entry point of a program that runs one job: signals, a first and a closing line, an exit code.
  *
  * @module
  */
-import { Cause, Context, Deferred, type Duration, Effect, Exit, Option, type Scope } from "effect";
+import { Cause, Context, Deferred, type Duration, Effect, Exit, Logger, Option, type Scope } from "effect";
 import { atLeastOne, millisOf } from "../windows/millis-of.ts";
 import { errorLine } from "../windows/error-words.ts";
 import { failureText } from "./failure-text.ts";
 import type { Job } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
-import { type JobError, type JobSummary, type Restart, type RunningJob, type RunOptions, start } from "./run.ts";
+import {
+  type JobError,
+  type JobSummary,
+  type Restart,
+  type RunningJob,
+  type RunOptions,
+  start,
+  type Started,
+} from "./run.ts";
 import type { WithServices } from "./with-services.ts";
 
 /** How a job's program runs. */
@@ -36,8 +44,12 @@ const failureCode = 1;
  * Runs a job as a program, and exits.
  *
  * Ctrl-C and SIGTERM end it after a last epoch, with its windows left open, and the exit code is 0; a second one, at
- * least half a second later, ends it at once (nothing committed is lost). A job that is started anew after an error that may
- * pass says so on standard error, a line each time; one that fails says why in its last line there, and the exit code is 1. Where standard output is not read any more the job ends without a word, and with exit code 0.
+ * least half a second later, ends it at once (nothing committed is lost). Where standard output is not read any more the job
+ * ends without another word, and with exit code 0.
+ *
+ * What it says goes to standard error, a line each time: where that is no terminal, that the job has started, from which
+ * epoch on and with which state; each restart after an error that may pass; and last how the job ended, with the rows of
+ * each sink and what was dropped, or why it failed, and then the exit code is 1. What is logged by Effect goes there, too.
  *
  * A job that needs services must be given them, in the option `services`.
  *
@@ -62,7 +74,8 @@ export const main = async <R>(job: Job<R>, ...optionsWithServices: WithServices<
   const progressMillis = millisOf(`run job "${job.name}"`, "progressInterval", progressInterval, atLeastOne);
   const onProgress = options.onProgress ?? (Deno.stderr.isTerminal() ? showProgress : () => {});
   const program = Effect.scoped(Effect.gen(function* () {
-    const running = yield* start(job, { onRestart: showRestart, ...options });
+    const onStart = Deno.stderr.isTerminal() ? () => {} : showStart;
+    const running = yield* start(job, { onStart, onRestart: showRestart, ...options });
     yield* Effect.forkScoped(Effect.exit(stopAtSignal(running)));
     yield* running.metrics.pipe(
       Effect.map(onProgress),
@@ -71,7 +84,11 @@ export const main = async <R>(job: Job<R>, ...optionsWithServices: WithServices<
       Effect.forkScoped,
     );
     return yield* running.await;
-  })).pipe(Effect.provideContext(services));
+  })).pipe(
+    Effect.provideContext(services),
+    // Standard output may be the job's own.
+    Effect.provideService(Logger.LogToStderr, true),
+  );
   const exit = await Effect.runPromiseExit(program);
   if (Exit.isSuccess(exit)) {
     console.error(closingLine(exit.value));
@@ -109,12 +126,28 @@ const recordsOf = (metrics: JobMetrics): number => metrics.splits.reduce((sum, {
 const showProgress = (metrics: JobMetrics): void =>
   console.error(`${metrics.job}: ${recordsOf(metrics)} records, epoch ${metrics.epochs.epoch}`);
 
+/** Where nobody sees the progress, a log should have when the job began, and where to look for its state. */
+const showStart = ({ job, epoch, state }: Started): void =>
+  console.error(`${job}: started at epoch ${epoch}, state ${state}`);
+
 const showRestart = ({ job, error, restart, inMillis }: Restart): void =>
   console.error(`${job}: ${error._tag}: ${errorLine(error)}; restart ${restart} in ${Math.round(inMillis)} ms`);
 
+/** What was dropped over the life of the job, by the counter that counts it. What went to a side output was not. */
+const droppedCounters = { lateDropped: "late", dropped: "with errors", unrouted: "unrouted" } as const;
+
+/** What was dropped, to stand behind the rows; nothing where all of it went somewhere. */
+const droppedOf = ({ operators }: JobMetrics): string => {
+  const counted = Object.entries(droppedCounters).flatMap(([counter, what]) => {
+    const sum = Object.values(operators).reduce((sum, counters) => sum + (counters[counter] ?? 0), 0);
+    return sum === 0 ? [] : [`${sum} ${what}`];
+  });
+  return counted.length === 0 ? "" : `; dropped: ${counted.join(", ")}`;
+};
+
 const closingLine = ({ job, outcome, metrics }: JobSummary): string => {
   const { epoch, committed } = metrics.epochs;
-  const rows = metrics.sinks.map(({ sink, rows }) => `${sink} ${rows}`).join(", ");
+  const rows = metrics.sinks.map(({ sink, rows }) => `${sink} ${rows}`).join(", ") + droppedOf(metrics);
   const hadEnded = outcome === "ended" && epoch > 0 && committed === 0 && metrics.restarts === 0;
   return hadEnded
     ? `${job}: had ended before this start, so nothing was read (new state begins anew; in mode "available-now" sources ` +

@@ -27,7 +27,7 @@ export interface SplitMetrics {
   readonly idle: boolean;
   /** Whether it is not read, being too far ahead of others. */
   readonly paused: boolean;
-  /** How much is known to lie ahead, in `lagUnit`. */
+  /** How much is known to lie ahead, in `lagUnit`; 0 also where nothing is known. */
   readonly lag: number;
   /** The unit of `lag`. */
   readonly lagUnit: "records" | "bytes";

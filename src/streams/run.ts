@@ -87,8 +87,23 @@ export interface RunOptions {
    * times, after 100 milliseconds and then twice as long each time.
    */
   readonly restart?: Schedule.Schedule<unknown, JobError>;
+  /**
+   * Is told once that the job has started: its state is open, and nothing has been read. Default: nobody is, and `Job.main`
+   * says it on standard error where that is no terminal.
+   */
+  readonly onStart?: (started: Started) => void;
   /** Is told of each restart, before it waits for it. Default: nobody is, and `Job.main` says it on standard error. */
   readonly onRestart?: (restart: Restart) => void;
+}
+
+/** That a job has started. */
+export interface Started {
+  /** The name of the job. */
+  readonly job: string;
+  /** The last committed epoch, from which it goes on; 0 where there is none. */
+  readonly epoch: number;
+  /** Where its state is kept, as in {@link RunOptions.state}. */
+  readonly state: string;
 }
 
 /** That a job is to start anew from its last epoch. */
@@ -159,6 +174,8 @@ interface Control {
 /** What a run shares with the world outside over all its restarts. */
 interface RunState {
   stop: boolean;
+  /** Whether somebody was told that the job has started. */
+  hasStarted: boolean;
   /** The claims of earlier attempts and passes: they go on, and take nothing back from a process that has taken over. */
   readonly claims: Set<string>;
   restarts: number;
@@ -246,6 +263,7 @@ export const start = <R>(job: Job<R>, options: RunOptions = {}): Effect.Effect<R
     forgetAsyncContexts();
     const state: RunState = {
       stop: false,
+      hasStarted: false,
       claims: new Set(),
       restarts: -1,
       notify: () => {},
@@ -621,6 +639,10 @@ const runPass = (
     );
     yield* Effect.forkScoped(epochTimer);
 
+    if (!state.hasStarted) {
+      state.hasStarted = true;
+      options.onStart?.({ job: job.name, epoch: store.epoch(), state: stateOf(job.name, options) });
+    }
     // The first of them to fail ends them all.
     yield* Effect.all([ingest, commitEpochs, ...actors], { concurrency: "unbounded", discard: true });
     const mayHaveMore = untilCaughtUp && readers.length === 0;

@@ -134,6 +134,12 @@ export interface Source<out A, out E, out R, out S> {
   readonly reportsLag?: boolean;
   /** The unit of {@link SourceBatch.lag}. */
   readonly lagUnit: "records" | "bytes";
+  /**
+   * How much of a split is known to lie behind a recorded position, in {@link Source.lagUnit}; `null` where it is not known.
+   * It is asked where no batch of this run has told it: splits that have not had their turn yet have lag, too. It answers at
+   * once, from what the position says or the source knows already.
+   */
+  readonly lagAt?: (split: string, position: Position | null) => number | null;
   /** The stable names of the splits, in the order that breaks ties between them. */
   readonly splits: Effect.Effect<ReadonlyArray<string>, SourceError, R>;
   /**

@@ -45,7 +45,8 @@ export class SplitReader {
   #buffered = 0;
   #exhausted = false;
   #started = false;
-  #lag = 0;
+  /** How much lies behind what was read ahead; `null` where no batch has told it. */
+  #lag: number | null = null;
 
   constructor(options: {
     readonly split: number;
@@ -99,7 +100,12 @@ export class SplitReader {
 
   /** How much of the split is known to lie ahead, in the source's unit. */
   get lag(): number {
-    return this.source.lagUnit === "records" ? this.#lag + this.#buffered : this.#lag;
+    if (this.#lag === null && !this.ended) {
+      const known = this.source.lagAt?.(this.name, this.position) ?? null;
+      if (known !== null) return known;
+    }
+    const behind = this.#lag ?? 0;
+    return this.source.lagUnit === "records" ? behind + this.#buffered : behind;
   }
 
   get progress(): SplitProgress {
@@ -166,7 +172,7 @@ export class SplitReader {
       this.#batches.push(batch);
       this.#buffered += length;
     }
-    this.#lag = batch.lag ?? 0;
+    this.#lag = batch.lag ?? null;
     this.#onNews.notify();
     return Effect.void;
   }

@@ -680,7 +680,8 @@ for (const [seconds, restarts] of [[8, 0], [30, 1]] as const) {
         return isDown ? "lost" : "ok";
       });
       const job = writing(broker, numbered(0, 6), { cluster: clusterAt(broker, { outageTimeout: "10 seconds" }) });
-      yield* quiet(Effect.scoped(Effect.gen(function* () {
+      const { said, logger } = listening();
+      yield* Effect.scoped(Effect.gen(function* () {
         let summary: Job.JobSummary | null = null;
         const told: Array<Job.Restart> = [];
         const running = yield* Job.start(job, {
@@ -697,7 +698,9 @@ for (const [seconds, restarts] of [[8, 0], [30, 1]] as const) {
         yield* passUntil(() => summary !== null, 10_000, 100);
         assert.equal(told.length > 0, restarts > 0);
         for (const { error } of told) assert.ok(error._tag === "SinkError" && error.retryable && error.sink === "out");
-      })));
+      })).pipe(Effect.provide(logger));
+      assert.match(said[0], /^Sink "out": no success for \d s; it is tried again, for 10 s in all: Cannot /);
+      if (restarts === 0) assert.match(said.slice(1).join("; "), /^Sink "out": goes on after (8|9|10) s$/);
       assert.deepEqual(valuesOf(broker), upTo(6));
     })));
 }

@@ -1,7 +1,7 @@
 /** The source of topics: what it reads, where it begins and ends, and what becomes of it when the cluster does not do as it should. */
 import assert from "node:assert/strict";
 import * as Schema from "@effect/schema";
-import { Cause, Effect, Exit, References, Schedule, Stream } from "effect";
+import { Cause, Effect, Exit, Logger, References, Schedule, Stream } from "effect";
 import fc from "fast-check";
 import { Flow, Job, Sink, Source, Watermark } from "@weir/streams";
 import * as Kafka from "@weir/streams/kafka";
@@ -1127,6 +1127,32 @@ const withOutage = (
       }));
   }));
 
+Deno.test("an outage is told of when it has lasted for a while, and its end", () =>
+  withTestClock(Effect.gen(function* () {
+    const broker = Kafka.memoryBroker({ topics: { a: 2 } });
+    let isDown = false;
+    broker.onRequest(() => isDown ? "lost" : "ok");
+    const { job, out } = copying(texts(broker, { topics: "a" }));
+    const said: Array<string> = [];
+    const logger = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))]);
+    yield* Effect.scoped(Effect.gen(function* () {
+      yield* Job.start(job, { kv: memoryKv(), epochInterval: "5 millis" });
+      broker.append("a", 0, { value: "x" });
+      yield* passUntil(() => out.values().length === 1, 1_000);
+      for (const seconds of [3, 20]) {
+        isDown = true;
+        let passed = 0;
+        yield* passUntil(() => ++passed > seconds * 10, 100_000, 100);
+        isDown = false;
+        broker.append("a", 0, { value: "y" });
+        yield* passUntil(() => broker.records("a").length === out.values().length, 10_000, 100);
+      }
+    })).pipe(Effect.provide(logger));
+    assert.equal(said.length, 2, said.join("\n"));
+    assert.match(said[0], /^Source "in": no success for \d s; it is tried again, for 60 s in all: Cannot /);
+    assert.match(said[1], /^Source "in": goes on after 2\d s$/);
+  })));
+
 const outages: ReadonlyArray<readonly [name: string, down: (request: Kafka.BrokerRequest) => Kafka.RequestFate]> = [
   ["a broker that cannot be reached", () => "lost"],
   ["a partition without a leader", ({ api }) => api === "Fetch" ? { error: "LEADER_NOT_AVAILABLE" } : "ok"],
@@ -1238,6 +1264,74 @@ for (const brokers of [2, 3]) {
   });
 }
 
+/** How many records came of which partition, before some of another one did. */
+const turnsOf = (partitions: ReadonlyArray<number>): ReadonlyArray<readonly [partition: number, records: number]> => {
+  const turns: Array<[number, number]> = [];
+  for (const partition of partitions) {
+    const last = turns.at(-1);
+    if (last?.[0] === partition) last[1]++;
+    else turns.push([partition, 1]);
+  }
+  return turns;
+};
+
+/** Reads two partitions of 1,500 records with the same times, and says how it came about. */
+const turnsBy = async (
+  flowOf: (
+    source: ReturnType<typeof texts>,
+    out: Sink.MemorySink<number>,
+  ) => Flow.CompleteFlow<never, Sink.Transactional>,
+): Promise<unknown> => {
+  const broker = Kafka.memoryBroker({ topics: { a: 2 } });
+  for (let p = 0; p < 2; p++) for (let n = 0; n < 1_500; n++) broker.append("a", p, { value: "x", timestamp: n });
+  const out = Sink.memory<number>("out");
+  const flow = flowOf(texts(broker, { topics: "a", bounded: true }), out);
+  await runToEnd(Job.make({ name: "order", guarantee: "exactly-once", flows: [flow] }), { kv: memoryKv() });
+  return turnsOf(out.values());
+};
+
+const eventTime = { timestamp: ({ timestamp }: Record) => timestamp, watermark: Watermark.monotonic };
+const inTurns = [[0, 1_024], [1, 1_024], [0, 476], [1, 476]];
+const oneByOne = [[0, 1_500], [1, 1_500]];
+
+Deno.test("without event time a bounded source is read partition by partition, each to its end", async () => {
+  assert.deepEqual(
+    await turnsBy((source, out) =>
+      Flow.from(source).pipe(Flow.onError("fail"), Flow.map(({ partition }) => partition), Flow.to(out))
+    ),
+    oneByOne,
+  );
+});
+
+Deno.test("with event time the partitions of a bounded source have turns of 1,024 records, by watermark", async () => {
+  assert.deepEqual(
+    await turnsBy((source, out) =>
+      Flow.from(source).pipe(
+        Flow.onError("fail"),
+        Flow.eventTime(eventTime),
+        Flow.mapEffect(({ partition }) => Effect.succeed(partition)),
+        Flow.to(out),
+      )
+    ),
+    inTurns,
+  );
+});
+
+Deno.test("event time behind an Effect comes too late to say in which order a bounded source is read", async () => {
+  assert.deepEqual(
+    await turnsBy((source, out) =>
+      Flow.from(source).pipe(
+        Flow.onError("fail"),
+        Flow.mapEffect((record) => Effect.succeed(record)),
+        Flow.eventTime(eventTime),
+        Flow.map(({ partition }) => partition),
+        Flow.to(out),
+      )
+    ),
+    oneByOne,
+  );
+});
+
 Deno.test("in an answer that has no room for all, each partition has its turn", async () => {
   const broker = Kafka.memoryBroker({ topics: { a: 3 } });
   for (let p = 0; p < 3; p++) for (let n = 0; n < 50; n++) broker.append("a", p, { value: "x".repeat(50) });
@@ -1281,6 +1375,55 @@ Deno.test("the lag is what lies ahead of what was read, in offsets, and none at 
         assert.deepEqual((yield* running.metrics).splits.map(({ lag }) => lag), [0, 0]);
       })),
   );
+});
+
+// partition 0  ═▶┄┄┄┄┄┄┄┄┄┤ 2,000      the flow waits at 200; it is read to its end before the next begins
+// partition 1  ┄┄┄┄┄┄┄┄┄┄┄┤ 2,000
+// partition 2  ┄┄┄┄┄┤ 1,000
+// partition 3  ┤ nothing
+Deno.test("partitions of a bounded source that have not been read yet lag by what lies between them and their ends", async () => {
+  const broker = Kafka.memoryBroker({ topics: { a: 4 } });
+  for (let p = 0; p < 4; p++) {
+    for (let n = 0; n < [2_000, 2_000, 1_000, 0][p]; n++) broker.append("a", p, { value: `${n}` });
+  }
+  let isOpen = false;
+  const opened = Effect.suspend(() =>
+    isOpen ? Effect.void : Effect.repeat(Effect.sleep("2 millis"), { until: () => isOpen })
+  );
+  const flow = Flow.from(texts(broker, { topics: "a", bounded: true })).pipe(
+    Flow.onError("fail"),
+    Flow.mapEffect((record) => record.offset < 200 ? Effect.succeed(record) : Effect.as(opened, record), {
+      concurrency: 1,
+    }),
+    Flow.map(placed),
+    Flow.to(Sink.memory("out")),
+  );
+  const job = Job.make({ name: "lag", guarantee: "exactly-once", flows: [flow] });
+  const options = { kv: memoryKv(), batchRecordsMax: 10, queueRecordsMax: 10, epochRecordsMax: 50 };
+  const lagsOnceRead = (running: Job.RunningJob) =>
+    Effect.map(
+      Effect.repeat(Effect.delay(Effect.map(running.metrics, ({ splits }) => splits), "2 millis"), {
+        until: ([first]) => (first?.records ?? 0) >= 200,
+      }),
+      ([first, ...others]) => {
+        assert.equal(first.records + first.lag, 2_000);
+        return others.map(({ records, position, lag, lagUnit }) => [records, position, lag, lagUnit]);
+      },
+    );
+  const expected = [[0, "0/2000", 2_000, "records"], [0, "0/1000", 1_000, "records"], [0, "0/0", 0, "records"]];
+  await Effect.runPromise(during(job, options, (running) =>
+    Effect.gen(function* () {
+      assert.deepEqual(yield* lagsOnceRead(running), expected);
+    })));
+  // What comes behind the ends is not waited for, and so it is no lag, neither then nor at a later start.
+  for (let p = 0; p < 4; p++) broker.append("a", p, { value: "later" });
+  await Effect.runPromise(during(job, options, (running) =>
+    Effect.gen(function* () {
+      assert.deepEqual(yield* lagsOnceRead(running), expected);
+      isOpen = true;
+      const { metrics } = yield* running.await;
+      assert.deepEqual(metrics.splits.map(({ ended, lag }) => [ended, lag]), Array(4).fill([true, 0]));
+    })));
 });
 
 Deno.test("a run of what is available catches up and ends, and leaves what comes then to the next", async () => {

@@ -90,10 +90,14 @@ export class Link {
     return Effect.try({
       try: () => new Link(library, settings, address),
       catch: (error) =>
-        error instanceof Refusal
-          ? error
-          // Where it may not read its variables of the environment, the library throws.
-          : new Refusal(clientCodes.client, "KafkaJS must be able to begin", errorLine(error)),
+        error instanceof Refusal ? error : new Refusal(
+          clientCodes.client,
+          error instanceof Deno.errors.NotCapable
+            // It reads two when it is made, which nobody needs to set.
+            ? "KafkaJS must be allowed to read its variables of the environment, or be shown an empty one (--ignore-env)"
+            : "KafkaJS must be able to begin",
+          errorLine(error),
+        ),
     });
   }
 

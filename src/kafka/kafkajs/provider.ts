@@ -10,7 +10,12 @@ import { loadLibrary } from "./library.ts";
 import { Link } from "./link.ts";
 import { requestsOver } from "./requests.ts";
 
-/** Speaks Kafka's protocol by `npm:kafkajs`, to brokers of Kafka 2.5 and later. */
+/**
+ * Speaks Kafka's protocol by `npm:kafkajs`, to brokers of Kafka 2.5 and later.
+ *
+ * Besides `--allow-net` for the brokers, the library reads two variables of the environment, which nobody has to set:
+ * `--ignore-env` shows it an empty one.
+ */
 export const kafkajs: KafkaClientProvider = providerOf({
   name: "KafkaJS",
   load: loadLibrary,

@@ -32,7 +32,7 @@ export interface ConsoleOptions<A> {
  *
  * The job waits while standard output is not read, as in a pipe whose next program is busy. When nobody reads it any more
  * (`| head -1`), the job fails with a `SinkError` whose cause is a `Deno.errors.BrokenPipe`; `Job.main` then ends without
- * a word, and with exit code 0.
+ * another word, and with exit code 0.
  *
  * @param name A stable name, unique in the job.
  *

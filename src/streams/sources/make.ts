@@ -77,6 +77,14 @@ export interface SourceOptions<A, R, Rejects extends boolean, Replays extends bo
    */
   readonly lagUnit?: "records" | "bytes";
   /**
+   * How much of a split is known to lie behind a recorded position (`null`: its beginning), in `lagUnit`; `null` where it is
+   * not known. It is asked often, and answers at once, where no batch has told a `lag` in this run, as of splits that wait
+   * for their turn.
+   *
+   * @default {undefined} Nothing is known, and the metrics say 0.
+   */
+  readonly lagAt?: (split: string, position: Position | null) => number | null;
+  /**
    * Acknowledges: is told where each split stands in the stored state (`null`: before its first record), at every start
    * of the job before anything is read, and after each epoch that was committed. The records before these positions are
    * not wanted again, whatever happens. The next epoch waits for it; its failure is a failure of the source.
@@ -130,8 +138,20 @@ export function make<
 >(
   options: SourceOptions<A, R, Rejects, Replays>,
 ): Source<A, Rejects extends false ? never : DecodeError, R, ReplayEnd<Replays>> {
-  const { name, bounded, splits, read, replays = true, lagUnit, paced, reportsLag, begin, identities, committed } =
-    options;
+  const {
+    name,
+    bounded,
+    splits,
+    read,
+    replays = true,
+    lagUnit,
+    lagAt,
+    paced,
+    reportsLag,
+    begin,
+    identities,
+    committed,
+  } = options;
   return {
     "~weir/Source": undefined as never,
     name,
@@ -142,6 +162,7 @@ export function make<
     paced: paced ?? false,
     splits,
     read,
+    ...(lagAt === undefined ? {} : { lagAt }),
     ...(begin === undefined ? {} : { begin }),
     ...(identities === undefined ? {} : { identities }),
     ...(committed === undefined ? {} : { committed }),

@@ -32,7 +32,14 @@ export interface AvroType {
  * How `avsc` is to read a schema: fast, or with every `long` exact. It notes the names of a schema's types in the options, so
  * each schema has options of its own.
  */
-export const avroOptions = (avro: Avsc, precision: "fast" | "exact") => ({
+export const avroOptions = (
+  avro: Avsc,
+  precision: "fast" | "exact",
+): {
+  // Written out: where `exactOptionalPropertyTypes` is off, what would be inferred is no dictionary of types.
+  readonly registry: { [name: string]: avsc.Type };
+  readonly typeHook: ReturnType<typeof wrappingNumbers>;
+} => ({
   registry: precision === "fast" ? {} : { long: exactLong(avro) },
   typeHook: wrappingNumbers(avro),
 });
