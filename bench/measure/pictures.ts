@@ -28,7 +28,7 @@ export interface Panel {
 }
 
 /** The sizes of a picture, in pixels. */
-const layout = { width: 760, left: 78, right: 640, row: 11, gap: 7, head: 52, foot: 14, letter: 6.6 };
+const layout = { width: 780, left: 98, right: 660, row: 11, gap: 7, head: 52, foot: 14, letter: 6.6 };
 
 /** Colours that people with any kind of colour vision tell apart, on light and on dark ground. */
 const colours = ["one", "two", "three", "four", "five", "six"];
