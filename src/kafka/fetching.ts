@@ -76,7 +76,8 @@ export const openFetching = (
     const lost = new Signal(); // Some feed does not know its leader.
     const outage = new Outage(`Source "${rules.source}"`, rules.outageMillisMax);
     let failures = 0;
-    let lastTrouble = "";
+    /** What was last wrong with a feed; `null` where nothing is. */
+    let lastTrouble: string | null = null;
 
     /** How long brokers wait while a partition is paused: longer and longer, until it has room again. */
     let patienceMillis = fetchWaitPausedMillisMin;
@@ -152,8 +153,10 @@ export const openFetching = (
             Effect.match({ onFailure: (error) => error, onSuccess: () => null }),
           );
           if (failure !== null) { for (const feed of wanted) trouble(feed, failure); }
-          if (failures > 0 && wanted.every((feed) => feed.troubledSince === null)) {
-            failures = 0;
+          if (wanted.every((feed) => feed.troubledSince === null)) failures = 0;
+          // One broker that answers does not say that the others do.
+          if (lastTrouble !== null && [...feeds].every((feed) => feed.troubledSince === null)) {
+            lastTrouble = null;
             yield* outage.passed;
           }
           const hasNews = wanted.some((feed) => feed.offset !== offsets.get(feed));
@@ -170,7 +173,7 @@ export const openFetching = (
           continue;
         }
         if (unled.some((feed) => feed.troubledSince !== null)) {
-          yield* outage.failed(lastTrouble);
+          if (lastTrouble !== null) yield* outage.failed(lastTrouble);
           yield* Effect.sleep(retryPauseMillis(++failures));
         }
         const found = yield* Effect.result(fetcher.leaders([...new Set(unled.map(({ topic }) => topic))]));

@@ -1153,6 +1153,51 @@ Deno.test("an outage is told of when it has lasted for a while, and its end", ()
     assert.match(said[1], /^Source "in": goes on after 2\d s$/);
   })));
 
+Deno.test("an outage of one broker of two is told of, too, while the other one is read", () =>
+  withTestClock(Effect.gen(function* () {
+    const broker = Kafka.memoryBroker({ topics: { a: 2 }, brokers: 2 });
+    let isDown = false;
+    const halfDown: Kafka.KafkaClientProvider = {
+      name: "half down",
+      open: (settings) =>
+        Effect.map(broker.open(settings), (client) => ({
+          ...client,
+          fetcher: Effect.map(client.fetcher, (fetcher) => ({
+            ...fetcher,
+            fetch: (request) =>
+              isDown && request.leader === 1
+                ? Effect.fail(
+                  new Kafka.KafkaError({ message: "Broker 1 is away", code: "NO_CONNECTION", retryable: true }),
+                )
+                : fetcher.fetch(request),
+          })),
+        })),
+    };
+    const { job, out } = copying(texts(halfDown, { topics: "a" }));
+    const said: Array<string> = [];
+    const logger = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))]);
+    yield* Effect.scoped(Effect.gen(function* () {
+      yield* Job.start(job, { kv: memoryKv(), epochInterval: "5 millis" });
+      const written = () => broker.records("a").length;
+      isDown = true;
+      let passed = 0;
+      yield* passUntil(
+        () => {
+          if (passed % 5 === 0) broker.append("a", 0, { value: "read" });
+          return ++passed > 200;
+        },
+        100_000,
+        100,
+      );
+      yield* passUntil(() => out.values().length === written(), 2_000, 100);
+      assert.deepEqual(said, ['Source "in": no success for 5 s; it is tried again, for 60 s in all: Broker 1 is away']);
+      isDown = false;
+      broker.append("a", 1, { value: "read" });
+      yield* passUntil(() => out.values().length === written(), 10_000, 100);
+    })).pipe(Effect.provide(logger));
+    assert.match(said.slice(1).join("; "), /^Source "in": goes on after 2\d s$/);
+  })));
+
 const outages: ReadonlyArray<readonly [name: string, down: (request: Kafka.BrokerRequest) => Kafka.RequestFate]> = [
   ["a broker that cannot be reached", () => "lost"],
   ["a partition without a leader", ({ api }) => api === "Fetch" ? { error: "LEADER_NOT_AVAILABLE" } : "ok"],
