@@ -24,24 +24,27 @@ export const retryPauseMillis = (failures: number): number =>
 export const mayPass = ({ retryable, code }: KafkaError): boolean =>
   retryable || code === "UNKNOWN_TOPIC_OR_PARTITION" || code === "UNKNOWN_TOPIC_ID";
 
-/** Tries again what may pass, until it has failed for `millisMax`. Who wants it, as in `Source "orders"`, is named in the log. */
+/**
+ * Tries again what may pass, until it has failed for `millisMax`. Who is hindered, as in `Source "orders"`, is named in the log;
+ * where that is `null`, whoever asks says it.
+ */
 export const retrying = <A, R>(
-  who: string,
+  who: string | null,
   what: Effect.Effect<A, KafkaError, R>,
   millisMax: number,
 ): Effect.Effect<A, KafkaError, R> =>
   Effect.gen(function* () {
-    const outage = new Outage(who, millisMax);
+    const outage = who === null ? null : new Outage(who, millisMax);
     const until = (yield* Clock.currentTimeMillis) + millisMax;
     for (let failures = 1;; failures++) {
       const result = yield* Effect.result(what);
       if (result._tag === "Success") {
-        yield* outage.passed;
+        yield* outage?.passed ?? Effect.void;
         return result.success;
       }
       const pause = retryPauseMillis(failures);
       if (!mayPass(result.failure) || (yield* Clock.currentTimeMillis) + pause > until) return yield* result.failure;
-      yield* outage.failed(result.failure.message);
+      yield* outage?.failed(result.failure.message) ?? Effect.void;
       yield* Effect.sleep(pause);
     }
   });

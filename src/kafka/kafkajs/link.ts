@@ -114,8 +114,12 @@ export class Link {
 
   /** Whether the broker understands a version of a kind of request. */
   knows(name: RequestName, version: number): boolean {
-    const range = this.#versions[this.#library.apiKeys[name]];
+    const range = this.#rangeOf(name);
     return range !== undefined && version >= range.minVersion && version <= range.maxVersion;
+  }
+
+  #rangeOf(name: RequestName): ApiVersions[number] | undefined {
+    return this.#versions[this.#library.apiKeys[name]];
   }
 
   /** Connects, and signs in. */
@@ -145,8 +149,8 @@ export class Link {
   }
 
   async #send<A>({ name, version, options = {}, body, decode, waitMillis = 0 }: Ask<A>): Promise<A> {
-    const range = this.#versions[this.#library.apiKeys[name]];
-    if (range === undefined || version < range.minVersion || version > range.maxVersion) {
+    if (!this.knows(name, version)) {
+      const range = this.#rangeOf(name);
       throw tooOld(name, version, range === undefined ? null : [range.minVersion, range.maxVersion]);
     }
     const { protocol, versions } = this.#library.requests[name];

@@ -155,7 +155,7 @@ export class RegistrySchemas {
         return this.#error(doing, rule(failure), inWords(failure.said), failure.kind === "unavailable");
       },
     });
-    return Effect.timeoutOrElse(retrying(`Schema registry ${this.settings.url}`, attempt, timeoutMillis), {
+    return Effect.timeoutOrElse(retrying(null, attempt, timeoutMillis), {
       duration: timeoutMillis,
       orElse: () => Effect.fail(this.#error(doing, `must answer within ${timeoutMillis} ms`, "no answer", true)),
     });
